@@ -1,0 +1,73 @@
+// EventSink: where the library reports what it does, as structured values.
+//
+// Sinks turn events into log lines, dump files, metrics or traces.
+
+#ifndef EPLB_CORE_EVENT_SINK_H_
+#define EPLB_CORE_EVENT_SINK_H_
+
+#include <cstdint>
+#include <string>
+#include <variant>
+
+#include "absl/status/status.h"
+
+namespace eplb {
+
+// How evenly the tokens of one forward pass fell on the ranks.
+struct StepStatistics {
+  std::string model;
+  int64_t step = 0;
+  // Mean over max of the rank loads, averaged over the layers with tokens; 0
+  // when there were none.
+  double balancedness = 0;
+  // Summed over the layers.
+  double avg_tokens = 0;
+  double max_tokens = 0;
+  // Derived from logical counts and the placement, not counted per slot.
+  bool predicted = false;
+};
+
+struct RearrangementStarted {
+  std::string model;
+  int64_t step = 0;
+};
+
+struct RearrangementFinished {
+  std::string model;
+  int64_t step = 0;
+  int64_t moved_slots = 0;
+  int64_t moved_bytes = 0;
+  double seconds = 0;
+  double balancedness_before = 0;
+  double balancedness_planned = 0;
+};
+
+// The plan promised too little, or there was nothing to plan from.
+struct RearrangementSkipped {
+  std::string model;
+  int64_t step = 0;
+  std::string reason;
+};
+
+// The old placement goes on serving.
+struct RearrangementFailed {
+  std::string model;
+  int64_t step = 0;
+  absl::Status status;
+};
+
+using Event =
+    std::variant<StepStatistics, RearrangementStarted, RearrangementFinished,
+                 RearrangementSkipped, RearrangementFailed>;
+
+// Implementations are thread-safe and do not block: the serving thread calls.
+class EventSink {
+ public:
+  virtual ~EventSink() = default;
+
+  virtual void Record(const Event& event) = 0;
+};
+
+}  // namespace eplb
+
+#endif  // EPLB_CORE_EVENT_SINK_H_

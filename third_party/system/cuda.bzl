@@ -1,0 +1,64 @@
+"""The CUDA toolkit of the machine as the repository @cuda."""
+
+_USUAL_PREFIX = "/usr/local/cuda"
+
+def find_cuda_toolkit(ctx):
+    """Returns the toolkit's folder, or None.
+
+    CUDA_PATH decides when it is set, also when it names a folder without a
+    toolkit; then nvcc on PATH; then the usual prefix.
+
+    Args:
+      ctx: a repository context.
+    """
+    named = ctx.os.environ.get("CUDA_PATH", "")
+    if named:
+        return named if ctx.path(named + "/bin/nvcc").exists else None
+    nvcc = ctx.which("nvcc")
+    if nvcc:
+        return str(nvcc.realpath.dirname.dirname)
+    if ctx.path(_USUAL_PREFIX + "/bin/nvcc").exists:
+        return _USUAL_PREFIX
+    return None
+
+_BUILD = """load("@bazel_skylib//rules:common_settings.bzl", "bool_setting")
+load("@rules_cc//cc:cc_library.bzl", "cc_library")
+
+package(default_visibility = ["//visibility:public"])
+
+bool_setting(
+    name = "valid_toolchain_found",
+    build_setting_default = {found},
+)
+
+cc_library(
+    name = "cuda_runtime",
+    hdrs = glob(["include/**"], exclude = ["include/nccl*", "include/nccl*/**"]),
+    includes = ["include"],
+    linkopts = {linkopts},
+)
+"""
+
+def _system_cuda_impl(ctx):
+    toolkit = find_cuda_toolkit(ctx)
+    linkopts = []
+    if toolkit:
+        ctx.symlink(toolkit + "/include", "include")
+
+        # The static runtime: a program needs only the driver where it runs.
+        linkopts = ["-L%s/lib64" % toolkit, "-lcudart_static", "-ldl", "-lrt"]
+    ctx.file("WORKSPACE", "")
+    ctx.file("nvcc.bzl", "NVCC = %r\n" % (
+        toolkit + "/bin/nvcc" if toolkit else ""
+    ))
+    ctx.file("BUILD.bazel", _BUILD.format(
+        found = bool(toolkit),
+        linkopts = repr(linkopts),
+    ))
+
+system_cuda = repository_rule(
+    implementation = _system_cuda_impl,
+    environ = ["CUDA_PATH", "PATH"],
+    configure = True,
+    local = True,
+)

@@ -1,0 +1,3 @@
+"""Bazel 4 has the rule built in; newer versions take it from rules_cc."""
+
+cc_import = native.cc_import
