@@ -51,10 +51,9 @@ absl::Status ValidateSlotsPerRank(const ModelShape& shape, int num_ranks) {
   const int64_t nearest =
       NearestMultiple(slots, num_ranks, shape.num_logical_experts);
   return absl::InvalidArgumentError(absl::StrCat(
-      slots, " physical experts (", shape.num_logical_experts, " logical and ",
-      shape.num_redundant_experts, " redundant) do not divide by ", num_ranks,
-      " ranks; the nearest num_redundant_experts that does is ",
-      nearest - shape.num_logical_experts));
+      slots, " slots do not divide by ", num_ranks,
+      " ranks; the nearest number that does is ", nearest,
+      " (num_redundant_experts ", nearest - shape.num_logical_experts, ")"));
 }
 
 absl::StatusOr<int> AutoRedundantExperts(int num_logical_experts,

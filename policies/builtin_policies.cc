@@ -1,0 +1,19 @@
+#include "policies/builtin_policies.h"
+
+#include <memory>
+
+#include "absl/status/status.h"
+#include "eplb/core/status_macros.h"
+#include "policies/greedy.h"
+#include "policies/hierarchical.h"
+#include "policies/policy_registry.h"
+
+namespace eplb {
+
+absl::Status RegisterBuiltinPolicies(PolicyRegistry& registry) {
+  EPLB_RETURN_IF_ERROR(registry.Register(
+      "hierarchical", std::make_unique<HierarchicalPolicy>()));
+  return registry.Register("greedy", std::make_unique<GreedyPolicy>());
+}
+
+}  // namespace eplb

@@ -1,0 +1,27 @@
+#ifndef POLICIES_FALLING_LOAD_ORDER_H_
+#define POLICIES_FALLING_LOAD_ORDER_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/types/span.h"
+
+namespace eplb {
+
+// Sorts experts by falling load; a tie goes to the lower index.
+// Thread-compatible.
+class FallingLoadOrder {
+ public:
+  // Returns the indices of `loads` (each in [0, 2^53]) in that order. The
+  // result lives until the next call.
+  absl::Span<const int32_t> Sort(absl::Span<const int64_t> loads);
+
+ private:
+  std::vector<uint64_t> keys_;
+  std::vector<uint64_t> scratch_;
+  std::vector<int32_t> order_;
+};
+
+}  // namespace eplb
+
+#endif  // POLICIES_FALLING_LOAD_ORDER_H_

@@ -1,0 +1,18 @@
+#ifndef POLICIES_RADIX_SORT_H_
+#define POLICIES_RADIX_SORT_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/types/span.h"
+
+namespace eplb {
+
+// Sorts `keys` by their bits [first_bit, end_bit), smallest first; keys that
+// agree there keep their order. `scratch` is resized as needed.
+void RadixSort(int first_bit, int end_bit, std::vector<uint64_t>& keys,
+               std::vector<uint64_t>& scratch);
+
+}  // namespace eplb
+
+#endif  // POLICIES_RADIX_SORT_H_

@@ -1,0 +1,45 @@
+#ifndef POLICIES_REPLICATE_EXPERTS_H_
+#define POLICIES_REPLICATE_EXPERTS_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/types/span.h"
+#include "policies/replica_load.h"
+#include "policies/winner_tree.h"
+
+namespace eplb {
+
+// Gives redundant slots to experts, one after another, each to the expert with
+// the largest load per replica; a tie goes to the lower index. Where nothing
+// was routed each goes to the expert with the fewest replicas instead, so that
+// a layer without load does not pile all its redundancy on expert 0.
+// Thread-compatible.
+class ExpertReplicator {
+ public:
+  // Every expert starts with one replica; `num_redundant` are added. Loads are
+  // in [0, 2^53].
+  void Replicate(absl::Span<const int64_t> loads, int num_redundant);
+
+  // The expert of each redundant slot, in the order they were given.
+  absl::Span<const int32_t> redundant_experts() const {
+    return redundant_experts_;
+  }
+  // The number of replicas of each expert.
+  absl::Span<const int32_t> replica_counts() const { return replica_counts_; }
+
+ private:
+  template <typename ReplicaLoad>
+  void GiveRedundantSlots(absl::Span<const int64_t> loads,
+                          WinnerTree<typename ReplicaLoad::Key>& tree);
+  void GiveInTurn();
+
+  std::vector<int32_t> redundant_experts_;
+  std::vector<int32_t> replica_counts_;
+  WinnerTree<DoubleReplicaLoad::Key> double_tree_;
+  WinnerTree<ExactReplicaLoad::Key> exact_tree_;
+};
+
+}  // namespace eplb
+
+#endif  // POLICIES_REPLICATE_EXPERTS_H_
