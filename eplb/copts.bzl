@@ -1,5 +1,6 @@
-"""Compiler options that the library's own targets need wherever they build."""
+"""Compiler options that several rooms share."""
 
-# What decides gives the same bits on every machine: a compiler may otherwise
-# fuse a multiplication with an addition, which rounds once in place of twice.
+# For code whose results must have the same bits in every build: a compiler may
+# otherwise fuse a * b + c into one operation that rounds once instead of twice
+# where the machine has it, and not where it has none.
 DETERMINISTIC_COPTS = ["-ffp-contract=off"]

@@ -9,6 +9,7 @@
 #ifndef EPLB_CORE_EXPERT_LOADS_H_
 #define EPLB_CORE_EXPERT_LOADS_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 

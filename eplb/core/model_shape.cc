@@ -1,6 +1,5 @@
 #include "eplb/core/model_shape.h"
 
-#include <algorithm>
 #include <cstdint>
 
 #include "absl/status/status.h"
@@ -67,11 +66,12 @@ absl::StatusOr<int> AutoRedundantExperts(int num_logical_experts,
 }
 
 int64_t NearestMultiple(int64_t value, int64_t divisor, int64_t minimum) {
-  const int64_t lowest = (minimum + divisor - 1) / divisor * divisor;
-  const int64_t below = value / divisor * divisor;
-  const int64_t above = below + divisor;
-  const int64_t nearest = value - below <= above - value ? below : above;
-  return std::max(lowest, nearest);
+  // No intermediate value is larger than the result.
+  const int64_t over = value % divisor;
+  const int64_t nearest =
+      over <= divisor - over ? value - over : value - over + divisor;
+  if (nearest >= minimum) return nearest;
+  return minimum + (divisor - minimum % divisor) % divisor;
 }
 
 }  // namespace eplb

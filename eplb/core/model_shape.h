@@ -50,7 +50,8 @@ absl::StatusOr<int> AutoRedundantExperts(int num_logical_experts,
                                          int num_ranks);
 
 // The multiple of `divisor`, at least `minimum`, that is nearest to `value`;
-// of two equally near ones the smaller. All arguments are positive.
+// of two equally near ones the smaller. All arguments are positive, and the
+// result fits into int64.
 int64_t NearestMultiple(int64_t value, int64_t divisor, int64_t minimum);
 
 }  // namespace eplb

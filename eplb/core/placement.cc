@@ -19,10 +19,14 @@ namespace eplb {
 absl::StatusOr<Placement> Placement::Create(
     int num_layers, int num_logical_experts, int num_slots,
     std::vector<int32_t> physical_to_logical_map) {
-  const ModelShape shape{
-      .num_layers = num_layers,
-      .num_logical_experts = num_logical_experts,
-      .num_redundant_experts = std::max(0, num_slots - num_logical_experts)};
+  // A size below 1 is refused; no difference is taken that could overflow.
+  const int redundant_experts =
+      num_logical_experts < 1
+          ? 0
+          : std::max(num_slots, num_logical_experts) - num_logical_experts;
+  const ModelShape shape{.num_layers = num_layers,
+                         .num_logical_experts = num_logical_experts,
+                         .num_redundant_experts = redundant_experts};
   EPLB_RETURN_IF_ERROR(shape.Validate());
   if (num_slots < num_logical_experts) {
     return absl::InvalidArgumentError(
@@ -105,8 +109,14 @@ absl::Status Placement::InvertLayer(int layer) {
 
 absl::StatusOr<std::vector<int32_t>> Placement::PaddedLogicalMap(
     int width) const {
-  std::vector<int32_t> padded(Row(num_layers_, num_logical_experts_) *
-                                  static_cast<size_t>(std::max(0, width)),
+  const size_t rows = Row(num_layers_, num_logical_experts_);
+  if (width > kMaxTableEntries / static_cast<int64_t>(rows)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("width ", width, " for ", num_layers_, " layers of ",
+                     num_logical_experts_, " logical experts is more than ",
+                     kMaxTableEntries, " entries"));
+  }
+  std::vector<int32_t> padded(rows * static_cast<size_t>(std::max(0, width)),
                               kEmptySlot);
   auto row = padded.begin();
   for (int layer = 0; layer < num_layers_; ++layer) {

@@ -69,7 +69,8 @@ class Placement {
   absl::Span<const int32_t> physical_to_logical_map() const { return experts_; }
 
   // [layers, logical experts, width], row-major: the slots of each expert,
-  // then -1 up to `width`. InvalidArgument when an expert has more replicas.
+  // then -1 up to `width`. InvalidArgument when an expert has more replicas
+  // or the table more than kMaxTableEntries.
   absl::StatusOr<std::vector<int32_t>> PaddedLogicalMap(int width) const;
 
   // Equal placements have equal hashes, on every rank and build.

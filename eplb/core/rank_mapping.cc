@@ -1,5 +1,6 @@
 #include "eplb/core/rank_mapping.h"
 
+#include <cstddef>
 #include <numeric>
 #include <utility>
 #include <vector>
@@ -7,8 +8,18 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "eplb/core/topology.h"
 
 namespace eplb {
+namespace {
+
+absl::Status TooManyRanks(size_t num_old_ranks, int num_new_ranks) {
+  return absl::InvalidArgumentError(
+      absl::StrCat("a rank mapping from ", num_old_ranks, " to ", num_new_ranks,
+                   " ranks: more than ", kMaxRanks));
+}
+
+}  // namespace
 
 absl::StatusOr<RankMapping> RankMapping::Create(
     std::vector<int> new_rank_of_old, int num_new_ranks) {
@@ -16,6 +27,9 @@ absl::StatusOr<RankMapping> RankMapping::Create(
     return absl::InvalidArgumentError(
         absl::StrCat("a rank mapping from ", new_rank_of_old.size(), " to ",
                      num_new_ranks, " ranks: both must be at least 1"));
+  }
+  if (new_rank_of_old.size() > kMaxRanks || num_new_ranks > kMaxRanks) {
+    return TooManyRanks(new_rank_of_old.size(), num_new_ranks);
   }
   std::vector<int> old_of_new(num_new_ranks, kNone);
   const int num_old_ranks = static_cast<int>(new_rank_of_old.size());
@@ -38,6 +52,7 @@ absl::StatusOr<RankMapping> RankMapping::Create(
 }
 
 absl::StatusOr<RankMapping> RankMapping::Identity(int num_ranks) {
+  if (num_ranks > kMaxRanks) return TooManyRanks(num_ranks, num_ranks);
   std::vector<int> ranks(num_ranks < 0 ? 0 : num_ranks);
   std::iota(ranks.begin(), ranks.end(), 0);
   return Create(std::move(ranks), num_ranks);

@@ -20,7 +20,8 @@ class RankMapping {
 
   // `new_rank_of_old[r]` is the new rank of old rank r, or kNone when it
   // leaves. No two old ranks become the same new rank; a new rank that no old
-  // one becomes joins.
+  // one becomes joins. InvalidArgument, naming ranks and limit, otherwise or
+  // with more than kMaxRanks (eplb/core/topology.h).
   static absl::StatusOr<RankMapping> Create(std::vector<int> new_rank_of_old,
                                             int num_new_ranks);
 

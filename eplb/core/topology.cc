@@ -15,6 +15,10 @@ absl::StatusOr<Topology> Topology::Create(std::vector<int> node_of_rank) {
   if (node_of_rank.empty()) {
     return absl::InvalidArgumentError("a topology needs at least one rank");
   }
+  if (node_of_rank.size() > kMaxRanks) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(node_of_rank.size(), " ranks are more than ", kMaxRanks));
+  }
   const int num_ranks = static_cast<int>(node_of_rank.size());
   std::vector<bool> seen(num_ranks, false);
   for (int rank = 0; rank < num_ranks; ++rank) {
@@ -43,6 +47,10 @@ absl::StatusOr<Topology> Topology::Uniform(int num_ranks, int num_nodes) {
         absl::StrCat(num_ranks, " ranks on ", num_nodes,
                      " nodes: both must be positive and the ranks divide by "
                      "the nodes"));
+  }
+  if (num_ranks > kMaxRanks) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(num_ranks, " ranks are more than ", kMaxRanks));
   }
   std::vector<int> node_of_rank(num_ranks);
   for (int rank = 0; rank < num_ranks; ++rank) {

@@ -17,11 +17,15 @@
 
 namespace eplb {
 
+// No group has more ranks than this.
+inline constexpr int kMaxRanks = 1 << 20;
+
 // Immutable. Copies are independent.
 class Topology {
  public:
   // `node_of_rank[r]` is the node of rank r. Nodes are numbered from 0 without
-  // gaps and may differ in size. All ranks are active.
+  // gaps and may differ in size. All ranks are active. InvalidArgument, naming
+  // rank, node and limit, otherwise or with more than kMaxRanks.
   static absl::StatusOr<Topology> Create(std::vector<int> node_of_rank);
 
   // Consecutive ranks on nodes of equal size.
