@@ -1,5 +1,5 @@
-#ifndef POLICIES_BALANCED_PACKING_H_
-#define POLICIES_BALANCED_PACKING_H_
+#ifndef EPLB_POLICIES_BALANCED_PACKING_H_
+#define EPLB_POLICIES_BALANCED_PACKING_H_
 
 #include <cstdint>
 #include <vector>
@@ -27,4 +27,4 @@ class BalancedPacker {
 
 }  // namespace eplb
 
-#endif  // POLICIES_BALANCED_PACKING_H_
+#endif  // EPLB_POLICIES_BALANCED_PACKING_H_

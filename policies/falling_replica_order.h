@@ -1,5 +1,5 @@
-#ifndef POLICIES_FALLING_REPLICA_ORDER_H_
-#define POLICIES_FALLING_REPLICA_ORDER_H_
+#ifndef EPLB_POLICIES_FALLING_REPLICA_ORDER_H_
+#define EPLB_POLICIES_FALLING_REPLICA_ORDER_H_
 
 #include <cstdint>
 #include <vector>
@@ -67,4 +67,4 @@ class FallingReplicaOrder {
 
 }  // namespace eplb
 
-#endif  // POLICIES_FALLING_REPLICA_ORDER_H_
+#endif  // EPLB_POLICIES_FALLING_REPLICA_ORDER_H_

@@ -1,5 +1,5 @@
-#ifndef POLICIES_HIERARCHICAL_LAYER_PLANNER_H_
-#define POLICIES_HIERARCHICAL_LAYER_PLANNER_H_
+#ifndef EPLB_POLICIES_HIERARCHICAL_LAYER_PLANNER_H_
+#define EPLB_POLICIES_HIERARCHICAL_LAYER_PLANNER_H_
 
 #include <cstdint>
 #include <vector>
@@ -71,4 +71,4 @@ class HierarchicalLayerPlanner final : public LayerPlanner {
 
 }  // namespace eplb
 
-#endif  // POLICIES_HIERARCHICAL_LAYER_PLANNER_H_
+#endif  // EPLB_POLICIES_HIERARCHICAL_LAYER_PLANNER_H_

@@ -38,8 +38,7 @@ void RadixSort(int first_bit, int end_bit, std::vector<uint64_t>& keys,
     // and leave the others wide histograms to sum.
     const int shift = first_bit + num_bits * pass / num_passes;
     const int next_shift = first_bit + num_bits * (pass + 1) / num_passes;
-    SortByDigit(shift, next_shift - shift, keys,
-                absl::MakeSpan(scratch));
+    SortByDigit(shift, next_shift - shift, keys, absl::MakeSpan(scratch));
     keys.swap(scratch);
   }
 }

@@ -1,5 +1,5 @@
-#ifndef POLICIES_REPLICA_LOAD_H_
-#define POLICIES_REPLICA_LOAD_H_
+#ifndef EPLB_POLICIES_REPLICA_LOAD_H_
+#define EPLB_POLICIES_REPLICA_LOAD_H_
 
 #include <bit>
 #include <cstdint>
@@ -17,7 +17,7 @@ struct DoubleReplicaLoad {
   using Key = uint64_t;
   static Key KeyOf(int64_t load, int32_t count) {
     return std::bit_cast<uint64_t>(static_cast<double>(load) /
-                                  static_cast<double>(count));
+                                   static_cast<double>(count));
   }
 };
 
@@ -43,4 +43,4 @@ struct ExactReplicaLoad {
 
 }  // namespace eplb
 
-#endif  // POLICIES_REPLICA_LOAD_H_
+#endif  // EPLB_POLICIES_REPLICA_LOAD_H_

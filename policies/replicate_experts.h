@@ -1,5 +1,5 @@
-#ifndef POLICIES_REPLICATE_EXPERTS_H_
-#define POLICIES_REPLICATE_EXPERTS_H_
+#ifndef EPLB_POLICIES_REPLICATE_EXPERTS_H_
+#define EPLB_POLICIES_REPLICATE_EXPERTS_H_
 
 #include <cstdint>
 #include <vector>
@@ -42,4 +42,4 @@ class ExpertReplicator {
 
 }  // namespace eplb
 
-#endif  // POLICIES_REPLICATE_EXPERTS_H_
+#endif  // EPLB_POLICIES_REPLICATE_EXPERTS_H_

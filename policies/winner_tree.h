@@ -1,5 +1,5 @@
-#ifndef POLICIES_WINNER_TREE_H_
-#define POLICIES_WINNER_TREE_H_
+#ifndef EPLB_POLICIES_WINNER_TREE_H_
+#define EPLB_POLICIES_WINNER_TREE_H_
 
 #include <algorithm>
 #include <bit>
@@ -41,7 +41,9 @@ class WinnerTree {
   }
 
   // Sets a key before PlayAll().
-  void SetKey(size_t player, Key key) { nodes_[first_leaf_ + player].key = key; }
+  void SetKey(size_t player, Key key) {
+    nodes_[first_leaf_ + player].key = key;
+  }
 
   // Plays every match; winner() holds from here on.
   void PlayAll() {
@@ -90,4 +92,4 @@ class WinnerTree {
 
 }  // namespace eplb
 
-#endif  // POLICIES_WINNER_TREE_H_
+#endif  // EPLB_POLICIES_WINNER_TREE_H_

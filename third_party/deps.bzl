@@ -33,6 +33,7 @@ _STAND_INS = [
     "rules_cuda",
 ]
 
+# buildifier: disable=unnamed-macro
 def eplb_deps():
     """Declares the repositories that @eplb builds with."""
     declared = native.existing_rules()

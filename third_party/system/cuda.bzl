@@ -3,13 +3,16 @@
 _USUAL_PREFIX = "/usr/local/cuda"
 
 def find_cuda_toolkit(ctx):
-    """Returns the toolkit's folder, or None.
+    """Finds the toolkit of the machine.
 
     CUDA_PATH decides when it is set, also when it names a folder without a
     toolkit; then nvcc on PATH; then the usual prefix.
 
     Args:
       ctx: a repository context.
+
+    Returns:
+      the toolkit's folder, or None.
     """
     named = ctx.os.environ.get("CUDA_PATH", "")
     if named:

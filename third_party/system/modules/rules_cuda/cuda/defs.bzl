@@ -1,11 +1,24 @@
 """The part of rules_cuda that EPLB uses, over the toolkit of the machine.
 
 The names and attributes are those of rules_cuda, so that BUILD files serve
-both. Host code is compiled by the C++ toolchain's compiler through nvcc.
+both:
+
+    load("@rules_cuda//cuda:defs.bzl", "cuda_library", "requires_cuda")
+
+    cuda_library(
+        name = "fill",
+        srcs = ["fill.cu"],
+        hdrs = ["fill.h"],
+        target_compatible_with = requires_cuda(),
+    )
 """
 
 load("@bazel_tools//tools/cpp:toolchain_utils.bzl", "find_cpp_toolchain")
 load("@cuda//:nvcc.bzl", "NVCC")
+
+# Read by Bazel 4 to 7 only, where these are global.
+_CcInfo = CcInfo  # buildifier: disable=native-cc-info
+_cc_common = cc_common  # buildifier: disable=native-cc-common
 
 # Compiled for the H100/H200, and as PTX for what comes after.
 _GENCODE = [
@@ -13,33 +26,54 @@ _GENCODE = [
     "-gencode=arch=compute_90,code=compute_90",
 ]
 
+_HEADERS = [".cuh", ".h", ".inc"]
+
 def requires_cuda():
-    """For target_compatible_with: skipped without toolkit, or switched off."""
+    """For target_compatible_with: skips without a toolkit or when switched off.
+
+    Returns:
+      the constraint, a select().
+    """
     return select({
-        "@rules_cuda//cuda:is_enabled": [],
-        "//conditions:default": ["@platforms//:incompatible"],
+        str(Label("//cuda:is_enabled")): [],
+        "//conditions:default": [Label("@platforms//:incompatible")],
     })
 
-def _compile(ctx, source, context):
+def _own_context(ctx):
+    """The headers of the rule, found by their path from the root."""
+    root = ctx.label.workspace_root
+    return _cc_common.create_compilation_context(
+        headers = depset(ctx.files.hdrs),
+        quote_includes = depset([
+            root or ".",
+            ctx.bin_dir.path + ("/" + root if root else ""),
+        ]),
+    )
+
+def _compile(ctx, host_compiler, source, context):
     """Declares the nvcc action of one source and returns its object."""
     object = ctx.actions.declare_file(
         "_objs/%s/%s.o" % (ctx.label.name, source.basename),
     )
+    private_headers = [f for f in ctx.files.srcs if f.extension != "cu"]
     args = ctx.actions.args()
+    args.add("-ccbin", host_compiler)
     args.add_all(["-x", "cu", "-std=c++20", "-O3", "-lineinfo"] + _GENCODE)
-    args.add_all(["-Xcompiler", "-fPIC", "-Xcompiler", "-Wall"])
-    args.add_all(ctx.attr.copts)
+    args.add("-Xcompiler", "-fPIC")
     args.add_all(context.defines, before_each = "-D")
     args.add_all(context.includes, before_each = "-I")
+
+    # nvcc has no -iquote.
     args.add_all(context.quote_includes, before_each = "-I")
     args.add_all(context.system_includes, before_each = "-isystem")
+    args.add_all(ctx.attr.copts)
     args.add("-c", source)
     args.add("-o", object)
     ctx.actions.run(
         executable = NVCC,
         arguments = [args],
         inputs = depset(
-            [source] + ctx.files.hdrs,
+            [source] + private_headers,
             transitive = [context.headers],
         ),
         outputs = [object],
@@ -51,51 +85,72 @@ def _compile(ctx, source, context):
 
 def _cuda_library_impl(ctx):
     cc_toolchain = find_cpp_toolchain(ctx)
-    features = cc_common.configure_features(
+    features = _cc_common.configure_features(
         ctx = ctx,
         cc_toolchain = cc_toolchain,
         requested_features = ctx.features,
         unsupported_features = ctx.disabled_features,
     )
-    own = CcInfo(compilation_context = cc_common.create_compilation_context(
-        headers = depset(ctx.files.hdrs),
-    ))
-    deps = [dep[CcInfo] for dep in ctx.attr.deps + [ctx.attr._runtime]]
-    context = cc_common.merge_cc_infos(
-        direct_cc_infos = [own],
+    host_compiler = _cc_common.get_tool_for_action(
+        feature_configuration = features,
+        action_name = "c++-compile",
+    )
+    deps = [dep[_CcInfo] for dep in ctx.attr.deps + [ctx.attr._runtime]]
+    context = _cc_common.merge_cc_infos(
+        direct_cc_infos = [_CcInfo(compilation_context = _own_context(ctx))],
         cc_infos = deps,
     ).compilation_context
-    objects = depset([_compile(ctx, s, context) for s in ctx.files.srcs])
-    linking, _ = cc_common.create_linking_context_from_compilation_outputs(
+    objects = depset([
+        _compile(ctx, host_compiler, source, context)
+        for source in ctx.files.srcs
+        if source.extension == "cu"
+    ])
+
+    # Never as a shared library: each would carry a runtime of its own, with its
+    # own idea of the current device.
+    linking, _ = _cc_common.create_linking_context_from_compilation_outputs(
         actions = ctx.actions,
         name = ctx.label.name,
         feature_configuration = features,
         cc_toolchain = cc_toolchain,
-        compilation_outputs = cc_common.create_compilation_outputs(
+        compilation_outputs = _cc_common.create_compilation_outputs(
             objects = objects,
             pic_objects = objects,
         ),
         linking_contexts = [dep.linking_context for dep in deps],
+        disallow_dynamic_library = True,
     )
     return [
         DefaultInfo(files = objects),
-        CcInfo(compilation_context = context, linking_context = linking),
+        _CcInfo(compilation_context = context, linking_context = linking),
     ]
 
 cuda_library = rule(
+    doc = "A cc_library of CUDA sources; cc rules can depend on it.",
     implementation = _cuda_library_impl,
     attrs = {
-        "copts": attr.string_list(),
-        "deps": attr.label_list(providers = [CcInfo]),
-        "hdrs": attr.label_list(allow_files = [".h", ".cuh"]),
-        "srcs": attr.label_list(allow_files = [".cu"]),
+        "copts": attr.string_list(
+            doc = "Options for nvcc, after those of the rule.",
+        ),
+        "deps": attr.label_list(
+            doc = "C++ and CUDA libraries.",
+            providers = [_CcInfo],
+        ),
+        "hdrs": attr.label_list(
+            doc = "Headers that dependents may include.",
+            allow_files = _HEADERS,
+        ),
+        "srcs": attr.label_list(
+            doc = "Sources and private headers.",
+            allow_files = [".cu"] + _HEADERS,
+        ),
         "_cc_toolchain": attr.label(
-            default = Label("@bazel_tools//tools/cpp:current_cc_toolchain"),
+            default = "@bazel_tools//tools/cpp:current_cc_toolchain",
         ),
         "_runtime": attr.label(default = "@cuda//:cuda_runtime"),
     },
     fragments = ["cpp"],
     incompatible_use_toolchain_transition = True,
-    provides = [CcInfo],
+    provides = [_CcInfo],
     toolchains = ["@bazel_tools//tools/cpp:toolchain_type"],
 )
