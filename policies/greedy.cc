@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "policies/hierarchical_layer_planner.h"
+#include "policies/hierarchical_planner/hierarchical_layer_planner.h"
 #include "policies/layer_planner.h"
 #include "policies/placement_policy.h"
 

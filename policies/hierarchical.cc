@@ -8,7 +8,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
-#include "policies/hierarchical_layer_planner.h"
+#include "policies/hierarchical_planner/hierarchical_layer_planner.h"
 #include "policies/layer_planner.h"
 #include "policies/placement_policy.h"
 

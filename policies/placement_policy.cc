@@ -207,16 +207,19 @@ absl::StatusOr<PlacementResult> PlacementPolicy::Place(
           request.max_moves_per_layer, " slots"));
     }
   }
-  EPLB_ASSIGN_OR_RETURN(
-      Placement placement,
+  absl::StatusOr<Placement> placement =
       Placement::Create(shape.num_layers, shape.num_logical_experts, num_slots,
-                        std::move(experts)));
+                        std::move(experts));
+  if (!placement.ok()) {
+    return absl::InternalError(
+        absl::StrCat("the policy's placement: ", placement.status().message()));
+  }
   if (request.topology->num_active_ranks() < request.topology->num_ranks()) {
-    EPLB_RETURN_IF_ERROR(ValidateInactiveRanksAreEmpty(request, placement));
+    EPLB_RETURN_IF_ERROR(ValidateInactiveRanksAreEmpty(request, *placement));
   }
   std::vector<LayerScore> layers = ScorePlacement(
-      *request.loads, *request.topology, placement, request.current);
-  return PlacementResult{std::move(placement), std::move(layers),
+      *request.loads, *request.topology, *placement, request.current);
+  return PlacementResult{*std::move(placement), std::move(layers),
                          std::move(warnings)};
 }
 

@@ -7,8 +7,8 @@
 //
 // The distributions of <random> are each library's own; these are not.
 
-#ifndef TESTING_DETERMINISTIC_RANDOM_H_
-#define TESTING_DETERMINISTIC_RANDOM_H_
+#ifndef EPLB_TESTING_DETERMINISTIC_RANDOM_H_
+#define EPLB_TESTING_DETERMINISTIC_RANDOM_H_
 
 #include <cstdint>
 
@@ -39,4 +39,4 @@ class DeterministicRandom {
 
 }  // namespace eplb
 
-#endif  // TESTING_DETERMINISTIC_RANDOM_H_
+#endif  // EPLB_TESTING_DETERMINISTIC_RANDOM_H_

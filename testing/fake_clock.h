@@ -5,8 +5,8 @@
 //   clock.WaitForWaiters(1);
 //   clock.AdvanceClock(std::chrono::seconds(30));  // The waiter goes on.
 
-#ifndef TESTING_FAKE_CLOCK_H_
-#define TESTING_FAKE_CLOCK_H_
+#ifndef EPLB_TESTING_FAKE_CLOCK_H_
+#define EPLB_TESTING_FAKE_CLOCK_H_
 
 #include <chrono>
 #include <vector>
@@ -64,4 +64,4 @@ class FakeClock final : public Clock {
 
 }  // namespace eplb
 
-#endif  // TESTING_FAKE_CLOCK_H_
+#endif  // EPLB_TESTING_FAKE_CLOCK_H_

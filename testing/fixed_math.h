@@ -8,8 +8,8 @@
 // bit (as it does std::sqrt). The caller is compiled with DETERMINISTIC_COPTS
 // too (eplb/copts.bzl). Thread-safe.
 
-#ifndef TESTING_FIXED_MATH_H_
-#define TESTING_FIXED_MATH_H_
+#ifndef EPLB_TESTING_FIXED_MATH_H_
+#define EPLB_TESTING_FIXED_MATH_H_
 
 namespace eplb {
 
@@ -29,4 +29,4 @@ double FixedPow(double base, double exponent);
 
 }  // namespace eplb
 
-#endif  // TESTING_FIXED_MATH_H_
+#endif  // EPLB_TESTING_FIXED_MATH_H_

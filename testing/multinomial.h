@@ -5,8 +5,8 @@
 //   DrawMultinomial(1000, {0.5, 0.25, 0.25}, random);  // Such as {507, 262,
 //   231}
 
-#ifndef TESTING_MULTINOMIAL_H_
-#define TESTING_MULTINOMIAL_H_
+#ifndef EPLB_TESTING_MULTINOMIAL_H_
+#define EPLB_TESTING_MULTINOMIAL_H_
 
 #include <cstdint>
 #include <vector>
@@ -33,4 +33,4 @@ std::vector<int64_t> DrawMultinomial(int64_t tokens,
 
 }  // namespace eplb
 
-#endif  // TESTING_MULTINOMIAL_H_
+#endif  // EPLB_TESTING_MULTINOMIAL_H_

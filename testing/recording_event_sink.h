@@ -4,8 +4,8 @@
 //   ...
 //   EXPECT_EQ(sink.EventsOf<RearrangementFinished>().size(), 2);
 
-#ifndef TESTING_RECORDING_EVENT_SINK_H_
-#define TESTING_RECORDING_EVENT_SINK_H_
+#ifndef EPLB_TESTING_RECORDING_EVENT_SINK_H_
+#define EPLB_TESTING_RECORDING_EVENT_SINK_H_
 
 #include <variant>
 #include <vector>
@@ -48,4 +48,4 @@ class RecordingEventSink final : public EventSink {
 
 }  // namespace eplb
 
-#endif  // TESTING_RECORDING_EVENT_SINK_H_
+#endif  // EPLB_TESTING_RECORDING_EVENT_SINK_H_

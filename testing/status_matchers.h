@@ -9,8 +9,8 @@
 //
 // Abseil's own come with a later release than the oldest that is built with.
 
-#ifndef TESTING_STATUS_MATCHERS_H_
-#define TESTING_STATUS_MATCHERS_H_
+#ifndef EPLB_TESTING_STATUS_MATCHERS_H_
+#define EPLB_TESTING_STATUS_MATCHERS_H_
 
 #include <string>
 #include <type_traits>
@@ -97,4 +97,4 @@ auto StatusIs(Code code) {
 #define EPLB_MATCHERS_CONCAT_(a, b) EPLB_MATCHERS_CONCAT_IMPL_(a, b)
 #define EPLB_MATCHERS_CONCAT_IMPL_(a, b) a##b
 
-#endif  // TESTING_STATUS_MATCHERS_H_
+#endif  // EPLB_TESTING_STATUS_MATCHERS_H_

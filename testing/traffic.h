@@ -11,8 +11,8 @@
 //   ...,drift=RHO    loads change from step to step: RHO is what a step keeps
 //                    of the log loads (TrafficGenerator says how)
 
-#ifndef TESTING_TRAFFIC_H_
-#define TESTING_TRAFFIC_H_
+#ifndef EPLB_TESTING_TRAFFIC_H_
+#define EPLB_TESTING_TRAFFIC_H_
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -44,4 +44,4 @@ absl::StatusOr<TrafficSpec> ParseTrafficSpec(absl::string_view text);
 
 }  // namespace eplb
 
-#endif  // TESTING_TRAFFIC_H_
+#endif  // EPLB_TESTING_TRAFFIC_H_

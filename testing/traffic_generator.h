@@ -21,8 +21,8 @@
 //
 // A layer's loads depend on the seed and its index, not on the other layers.
 
-#ifndef TESTING_TRAFFIC_GENERATOR_H_
-#define TESTING_TRAFFIC_GENERATOR_H_
+#ifndef EPLB_TESTING_TRAFFIC_GENERATOR_H_
+#define EPLB_TESTING_TRAFFIC_GENERATOR_H_
 
 #include <cstdint>
 #include <vector>
@@ -88,4 +88,4 @@ class TrafficGenerator {
 
 }  // namespace eplb
 
-#endif  // TESTING_TRAFFIC_GENERATOR_H_
+#endif  // EPLB_TESTING_TRAFFIC_GENERATOR_H_

@@ -115,14 +115,13 @@ TEST(ModelShapeTest, SlotsThatDivideByTheRanksAreAccepted) {
 
 TEST(ModelShapeTest, SlotsThatDoNotDivideNameTheNearestRedundancy) {
   EXPECT_THAT(ValidateSlotsPerRank(kShape, 20),
-              Refuses("288 physical experts (256 logical and 32 redundant) do "
-                      "not divide by 20 ranks; the nearest "
-                      "num_redundant_experts that does is 24"));
+              Refuses("288 slots do not divide by 20 ranks; the nearest number "
+                      "that does is 280 (num_redundant_experts 24)"));
   // Fewer slots than experts are not proposed.
   EXPECT_THAT(
       ValidateSlotsPerRank({.num_layers = 1, .num_logical_experts = 10}, 8),
       StatusIs(absl::StatusCode::kInvalidArgument,
-               HasSubstr("num_redundant_experts that does is 6")));
+               HasSubstr("that does is 16 (num_redundant_experts 6)")));
 }
 
 TEST(ModelShapeTest, SlotsPerRankRefusesSizesOutOfRange) {
@@ -135,7 +134,7 @@ TEST(ModelShapeTest, SlotsPerRankRefusesSizesOutOfRange) {
   EXPECT_THAT(ValidateSlotsPerRank(kShape, kLargest),
               StatusIs(absl::StatusCode::kInvalidArgument,
                        AllOf(HasSubstr("divide by 2147483647 ranks"),
-                             HasSubstr("that does is 2147483391"))));
+                             HasSubstr("(num_redundant_experts 2147483391)"))));
 }
 
 TEST(ModelShapeTest, AutoIsTheSmallestRedundancyThatDivides) {

@@ -1,16 +1,16 @@
-#ifndef EPLB_POLICIES_HIERARCHICAL_LAYER_PLANNER_H_
-#define EPLB_POLICIES_HIERARCHICAL_LAYER_PLANNER_H_
+#ifndef EPLB_POLICIES_HIERARCHICAL_PLANNER_HIERARCHICAL_LAYER_PLANNER_H_
+#define EPLB_POLICIES_HIERARCHICAL_PLANNER_HIERARCHICAL_LAYER_PLANNER_H_
 
 #include <cstdint>
 #include <vector>
 
-#include "absl/numeric/int128.h"
 #include "absl/types/span.h"
-#include "policies/balanced_packing.h"
-#include "policies/falling_load_order.h"
-#include "policies/falling_replica_order.h"
+#include "policies/hierarchical_planner/avx512.h"
+#include "policies/hierarchical_planner/balanced_packing.h"
+#include "policies/hierarchical_planner/falling_load_order.h"
+#include "policies/hierarchical_planner/falling_replica_order.h"
+#include "policies/hierarchical_planner/replicate_experts.h"
 #include "policies/layer_planner.h"
-#include "policies/replicate_experts.h"
 
 namespace eplb {
 
@@ -33,20 +33,23 @@ struct LayerGrid {
 //
 //   HierarchicalLayerPlanner planner({.num_experts = 256, .ranks_per_node = 32,
 //                                     .slots_per_rank = 9});
-//   for (each layer) planner.PlanLayer(loads, physical_to_logical);
+//   for (each layer) planner.PlanLayer(loads, {}, experts);
 //
 // A plan depends on the loads alone, to the bit, on every machine. The planner
 // keeps its scratch memory from layer to layer. Thread-compatible: use one
 // planner per thread.
 class HierarchicalLayerPlanner final : public LayerPlanner {
  public:
-  explicit HierarchicalLayerPlanner(const LayerGrid& grid);
+  // `use_avx512` changes nothing but the speed; true requires CpuHasAvx512().
+  explicit HierarchicalLayerPlanner(const LayerGrid& grid,
+                                    bool use_avx512 = CpuHasAvx512());
 
   // Writes the logical expert of each slot, rank by rank. `loads` has
-  // num_experts entries in [0, 2^53], `physical_to_logical` num_slots().
+  // num_experts entries in [0, 2^53], `experts` num_slots(). What the slots
+  // hold now does not matter.
   void PlanLayer(absl::Span<const int64_t> loads,
                  absl::Span<const int32_t> current,
-                 absl::Span<int32_t> physical_to_logical) override;
+                 absl::Span<int32_t> experts) override;
 
  private:
   // Fills node_experts_ with the experts of each node in turn.
@@ -58,7 +61,7 @@ class HierarchicalLayerPlanner final : public LayerPlanner {
   std::vector<int32_t> node_experts_;
   std::vector<int64_t> node_loads_;
 
-  std::vector<absl::uint128> group_loads_;
+  std::vector<int64_t> group_loads_;
   std::vector<int32_t> groups_by_load_;
   std::vector<double> falling_weights_;
   std::vector<int32_t> places_;
@@ -71,4 +74,4 @@ class HierarchicalLayerPlanner final : public LayerPlanner {
 
 }  // namespace eplb
 
-#endif  // EPLB_POLICIES_HIERARCHICAL_LAYER_PLANNER_H_
+#endif  // EPLB_POLICIES_HIERARCHICAL_PLANNER_HIERARCHICAL_LAYER_PLANNER_H_

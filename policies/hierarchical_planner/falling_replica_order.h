@@ -1,11 +1,11 @@
-#ifndef EPLB_POLICIES_FALLING_REPLICA_ORDER_H_
-#define EPLB_POLICIES_FALLING_REPLICA_ORDER_H_
+#ifndef EPLB_POLICIES_HIERARCHICAL_PLANNER_FALLING_REPLICA_ORDER_H_
+#define EPLB_POLICIES_HIERARCHICAL_PLANNER_FALLING_REPLICA_ORDER_H_
 
 #include <cstdint>
 #include <vector>
 
 #include "absl/types/span.h"
-#include "policies/replica_load.h"
+#include "policies/hierarchical_planner/replica_load.h"
 
 namespace eplb {
 
@@ -67,4 +67,4 @@ class FallingReplicaOrder {
 
 }  // namespace eplb
 
-#endif  // EPLB_POLICIES_FALLING_REPLICA_ORDER_H_
+#endif  // EPLB_POLICIES_HIERARCHICAL_PLANNER_FALLING_REPLICA_ORDER_H_

@@ -1,4 +1,4 @@
-#include "policies/hierarchical_layer_planner.h"
+#include "policies/hierarchical_planner/hierarchical_layer_planner.h"
 
 #include <algorithm>
 #include <cstddef>
@@ -6,21 +6,24 @@
 #include <numeric>
 #include <vector>
 
-#include "absl/numeric/int128.h"
 #include "absl/types/span.h"
 
 namespace eplb {
 
-HierarchicalLayerPlanner::HierarchicalLayerPlanner(const LayerGrid& grid)
-    : grid_(grid), node_experts_(grid.num_experts) {
+HierarchicalLayerPlanner::HierarchicalLayerPlanner(const LayerGrid& grid,
+                                                   bool use_avx512)
+    : grid_(grid),
+      node_experts_(grid.num_experts),
+      falling_load_order_(use_avx512),
+      packer_(use_avx512) {
   std::iota(node_experts_.begin(), node_experts_.end(), 0);
 }
 
-void HierarchicalLayerPlanner::PlanLayer(
-    absl::Span<const int64_t> loads, absl::Span<const int32_t>,
-    absl::Span<int32_t> physical_to_logical) {
+void HierarchicalLayerPlanner::PlanLayer(absl::Span<const int64_t> loads,
+                                         absl::Span<const int32_t>,
+                                         absl::Span<int32_t> experts) {
   if (grid_.num_groups == 1) {
-    PlanNode(loads, physical_to_logical);
+    PlanNode(loads, experts);
     return;
   }
   PackGroupsOnNodes(loads);
@@ -28,16 +31,15 @@ void HierarchicalLayerPlanner::PlanLayer(
   const size_t slots_per_node = grid_.num_slots() / grid_.num_nodes;
   node_loads_.resize(experts_per_node);
   for (int node = 0; node < grid_.num_nodes; ++node) {
-    const auto experts =
+    const auto node_experts =
         absl::MakeConstSpan(node_experts_)
             .subspan(node * experts_per_node, experts_per_node);
     for (size_t i = 0; i < experts_per_node; ++i) {
-      node_loads_[i] = loads[experts[i]];
+      node_loads_[i] = loads[node_experts[i]];
     }
-    const auto slots =
-        physical_to_logical.subspan(node * slots_per_node, slots_per_node);
+    const auto slots = experts.subspan(node * slots_per_node, slots_per_node);
     PlanNode(node_loads_, slots);
-    for (int32_t& slot : slots) slot = experts[slot];
+    for (int32_t& slot : slots) slot = node_experts[slot];
   }
 }
 
@@ -50,7 +52,6 @@ void HierarchicalLayerPlanner::PackGroupsOnNodes(
   // published algorithm sorts only bins of several items.
   if (groups_per_node == 1) return;
 
-  // 128 bits: 4096 loads of 2^53 do not fit in 64.
   group_loads_.assign(num_groups, 0);
   for (int expert = 0; expert < grid_.num_experts; ++expert) {
     group_loads_[expert / group_size] += loads[expert];
@@ -78,7 +79,9 @@ void HierarchicalLayerPlanner::PackGroupsOnNodes(
 
 void HierarchicalLayerPlanner::PlanNode(absl::Span<const int64_t> loads,
                                         absl::Span<int32_t> slots) {
-  replicator_.Replicate(loads, static_cast<int>(slots.size() - loads.size()));
+  const auto experts_by_load = falling_load_order_.Sort(loads);
+  replicator_.Replicate(loads, experts_by_load,
+                        static_cast<int>(slots.size() - loads.size()));
   // As for the groups: where a rank takes one replica none is sorted.
   if (grid_.slots_per_rank == 1) {
     std::iota(slots.begin(), slots.begin() + loads.size(), 0);
@@ -87,7 +90,7 @@ void HierarchicalLayerPlanner::PlanNode(absl::Span<const int64_t> loads,
               slots.begin() + loads.size());
     return;
   }
-  falling_replica_order_.Compute(loads, falling_load_order_.Sort(loads),
+  falling_replica_order_.Compute(loads, experts_by_load,
                                  replicator_.replica_counts(),
                                  replicator_.redundant_experts());
   places_.resize(slots.size());

@@ -1,5 +1,5 @@
-#ifndef EPLB_POLICIES_FALLING_LOAD_ORDER_H_
-#define EPLB_POLICIES_FALLING_LOAD_ORDER_H_
+#ifndef EPLB_POLICIES_HIERARCHICAL_PLANNER_FALLING_LOAD_ORDER_H_
+#define EPLB_POLICIES_HIERARCHICAL_PLANNER_FALLING_LOAD_ORDER_H_
 
 #include <cstdint>
 #include <vector>
@@ -12,11 +12,17 @@ namespace eplb {
 // Thread-compatible.
 class FallingLoadOrder {
  public:
+  explicit FallingLoadOrder(bool use_avx512) : use_avx512_(use_avx512) {}
+
   // Returns the indices of `loads` (each in [0, 2^53]) in that order. The
   // result lives until the next call.
   absl::Span<const int32_t> Sort(absl::Span<const int64_t> loads);
 
  private:
+  // Sorts keys_, which differ in the bits [first_bit, end_bit).
+  void SortKeys(int first_bit, int end_bit);
+
+  bool use_avx512_;
   std::vector<uint64_t> keys_;
   std::vector<uint64_t> scratch_;
   std::vector<int32_t> order_;
@@ -24,4 +30,4 @@ class FallingLoadOrder {
 
 }  // namespace eplb
 
-#endif  // EPLB_POLICIES_FALLING_LOAD_ORDER_H_
+#endif  // EPLB_POLICIES_HIERARCHICAL_PLANNER_FALLING_LOAD_ORDER_H_

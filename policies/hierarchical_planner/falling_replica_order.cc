@@ -1,11 +1,11 @@
-#include "policies/falling_replica_order.h"
+#include "policies/hierarchical_planner/falling_replica_order.h"
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
 
 #include "absl/types/span.h"
-#include "policies/replica_load.h"
+#include "policies/hierarchical_planner/replica_load.h"
 
 namespace eplb {
 

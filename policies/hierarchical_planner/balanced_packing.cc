@@ -1,10 +1,11 @@
-#include "policies/balanced_packing.h"
+#include "policies/hierarchical_planner/balanced_packing.h"
 
 #include <bit>
 #include <cstddef>
 #include <cstdint>
 
 #include "absl/types/span.h"
+#include "policies/hierarchical_planner/balanced_packing_avx512.h"
 #include "policies/winner_tree.h"
 
 namespace eplb {
@@ -12,6 +13,10 @@ namespace eplb {
 void BalancedPacker::Pack(absl::Span<const double> falling_weights,
                           int num_bins, int bin_capacity,
                           absl::Span<int32_t> places) {
+  if (use_avx512_ && num_bins <= kMaxBinsAvx512) {
+    PackBalancedAvx512(falling_weights, num_bins, bin_capacity, places);
+    return;
+  }
   tree_.Reset(num_bins);
   next_place_.resize(num_bins);
   for (int bin = 0; bin < num_bins; ++bin) {
@@ -23,9 +28,7 @@ void BalancedPacker::Pack(absl::Span<const double> falling_weights,
   size_t item = 0;
   while (item < static_cast<size_t>(num_bins) && falling_weights[item] > 0) {
     places[item] = next_place_[item]++;
-    tree_.SetKey(item, bin_capacity == 1
-                           ? tree_.kOut
-                           : std::bit_cast<uint64_t>(falling_weights[item]));
+    tree_.SetKey(item, std::bit_cast<uint64_t>(falling_weights[item]));
     ++item;
   }
   tree_.PlayAll();
