@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 
 #include "absl/container/inlined_vector.h"
 #include "absl/types/span.h"
@@ -10,8 +11,8 @@
 namespace eplb {
 namespace {
 
-// Loads that may need more than one replica. The inlined part covers the
-// layers met in practice, so that the common call does not allocate.
+// The inlined part covers the layers met in practice, so that the common call
+// does not allocate.
 using HotLoads = absl::InlinedVector<double, 512>;
 
 // Up to 4096 loads of 2^53 do not fit in 64 bits. Two halves always do, and
@@ -27,76 +28,133 @@ double TotalLoad(absl::Span<const int64_t> loads) {
   return static_cast<double>(high) * kTwoTo32 + static_cast<double>(low);
 }
 
-// Slots taken by the hot loads when no replica may be above `cap`.
-int64_t SlotsUnder(const HotLoads& hot, double cap) {
-  int64_t slots = 0;
-  for (const double load : hot) slots += SmallestReplicaCount(load, cap);
-  return slots;
-}
-
-struct LargestReplica {
-  double load = 0.0;
-  int64_t ties = 0;   // experts whose replicas carry this load
-  int64_t slots = 0;  // slots of all hot loads
-};
-
-// The largest replica when every hot load has its smallest count under `cap`.
-LargestReplica LargestUnder(const HotLoads& hot, double cap) {
-  LargestReplica largest;
-  for (const double load : hot) {
-    const int64_t count = SmallestReplicaCount(load, cap);
-    const double replica = load / static_cast<double>(count);
-    largest.slots += count;
-    if (replica > largest.load) {
-      largest.load = replica;
-      largest.ties = 0;
-    }
-    largest.ties += replica == largest.load ? 1 : 0;
-  }
-  return largest;
-}
-
-// The next replica load below `load` that some expert passes through when its
-// count grows: the largest replica after one more for each expert at `load`.
-double LargestBelow(const HotLoads& hot, double load) {
-  double below = 0.0;
-  for (const double expert_load : hot) {
-    int64_t count = SmallestReplicaCount(expert_load, load);
-    double replica = expert_load / static_cast<double>(count);
-    if (replica == load) {
-      replica = expert_load / static_cast<double>(count + 1);
-    }
-    below = std::max(below, replica);
-  }
-  return below;
-}
-
-// Keeps the loads that some count could split, and returns a cap below which
-// the answer cannot be. Even if slots could be cut, `hot.size() + redundant` of
-// them would have to carry all hot loads; a load under that share needs no
-// second replica, and without it the share of the others can only grow.
+// Puts the loads that may need a second replica in `hot`. Returns a share of
+// load per slot that the answer cannot be below: even if replicas could be cut
+// at will, `hot.size() + num_redundant` slots would have to carry all hot
+// loads. A load under the share needs no second replica, and without it the
+// share of the others only grows.
 double KeepHotLoads(absl::Span<const int64_t> loads, int64_t num_redundant,
                     HotLoads& hot) {
-  const double total = TotalLoad(loads);
-  double share =
-      total /
-      static_cast<double>(static_cast<int64_t>(loads.size()) + num_redundant);
+  const auto share_of = [num_redundant](double sum, size_t size) {
+    return sum /
+           static_cast<double>(static_cast<int64_t>(size) + num_redundant);
+  };
+  double share = share_of(TotalLoad(loads), loads.size());
+  double sum = 0.0;
+  hot.resize(loads.size());
+  size_t size = 0;
   for (const int64_t load : loads) {
+    // Always written and only sometimes counted: no branch to mispredict.
     const double value = static_cast<double>(load);
-    if (value > share) hot.push_back(value);
+    hot[size] = value;
+    size += value >= share ? 1 : 0;
   }
-  for (;;) {
-    double sum = 0.0;
-    for (const double load : hot) sum += load;
-    const size_t size = hot.size();
-    share =
-        sum / static_cast<double>(static_cast<int64_t>(size) + num_redundant);
-    hot.erase(std::remove_if(hot.begin(), hot.end(),
-                             [share](double load) { return load < share; }),
-              hot.end());
-    if (hot.size() == size) return share;
+  for (size_t before = 0; before != size;) {
+    before = size;
+    sum = 0.0;
+    for (size_t i = 0; i < size; ++i) sum += hot[i];
+    share = share_of(sum, size);
+    size = 0;
+    for (size_t i = 0; i < before; ++i) {
+      const double value = hot[i];
+      hot[size] = value;
+      size += value >= share ? 1 : 0;
+    }
   }
+  hot.resize(size);
+  return share;
 }
+
+// A cap under which the smallest counts of the hot loads take about
+// `num_slots`.
+double GuessCap(const HotLoads& hot, double share, int64_t num_slots) {
+  // Counts are rounded up by half a slot on average.
+  const double wanted = static_cast<double>(num_slots);
+  double cap =
+      share * wanted / (wanted - 0.5 * static_cast<double>(hot.size()));
+  // More rounds cost more than the last few steps from the guess.
+  constexpr int kRounds = 2;
+  for (int round = 0; round < kRounds; ++round) {
+    const double per_load = 1.0 / cap;
+    int64_t slots = static_cast<int64_t>(hot.size());
+    for (const double load : hot) {
+      slots += static_cast<int32_t>(load * per_load);
+    }
+    cap = cap * static_cast<double>(slots) / wanted;
+  }
+  return cap;
+}
+
+// Hot experts with the smallest counts under some cap. Going through all such
+// states, from one replica load to the next, is what giving slots one by one to
+// the largest replica does.
+class SmallestCounts {
+ public:
+  SmallestCounts(const HotLoads& hot, double cap) {
+    experts_.reserve(hot.size());
+    for (const double load : hot) {
+      const int64_t count = SmallestReplicaCount(load, cap);
+      experts_.push_back({load, count, load / static_cast<double>(count)});
+      slots_ += count;
+    }
+  }
+
+  int64_t slots() const { return slots_; }
+
+  double LargestReplica() const {
+    double largest = 0.0;
+    for (const Expert& expert : experts_) {
+      largest = std::max(largest, expert.replica);
+    }
+    return largest;
+  }
+
+  int64_t NumWithReplica(double replica) const {
+    return std::count_if(
+        experts_.begin(), experts_.end(),
+        [replica](const Expert& expert) { return expert.replica == replica; });
+  }
+
+  // One replica more for each expert whose replicas carry `replica`.
+  void SplitAll(double replica) {
+    for (Expert& expert : experts_) {
+      if (expert.replica == replica) SetCount(expert, expert.count + 1);
+    }
+  }
+
+  // One replica less for the experts whose replicas grow the least by it.
+  void MergeSmallest() {
+    constexpr double kNone = std::numeric_limits<double>::infinity();
+    double smallest = kNone;
+    const auto merged = [](const Expert& expert) {
+      return expert.count == 1
+                 ? kNone
+                 : expert.load / static_cast<double>(expert.count - 1);
+    };
+    for (const Expert& expert : experts_) {
+      smallest = std::min(smallest, merged(expert));
+    }
+    for (Expert& expert : experts_) {
+      if (merged(expert) == smallest) SetCount(expert, expert.count - 1);
+    }
+  }
+
+ private:
+  struct Expert {
+    double load;
+    int64_t count;
+    double replica;
+  };
+
+  void SetCount(Expert& expert, int64_t count) {
+    slots_ += count - expert.count;
+    expert.count = count;
+    expert.replica = expert.load / static_cast<double>(count);
+  }
+
+  absl::InlinedVector<Expert, 256> experts_;
+  int64_t slots_ = 0;
+};
 
 }  // namespace
 
@@ -110,33 +168,14 @@ double SmallestLargestReplicaLoad(absl::Span<const int64_t> loads,
   HotLoads hot;
   const double share = KeepHotLoads(loads, num_redundant, hot);
   const int64_t hot_slots = static_cast<int64_t>(hot.size()) + num_redundant;
-
-  // Counts are rounded up by half a slot on average: the first guess.
-  double too_low = share * 0.5;
-  double feasible = static_cast<double>(largest);
-  double guess =
-      share * static_cast<double>(hot_slots) /
-      (static_cast<double>(hot_slots) - 0.5 * static_cast<double>(hot.size()));
-  // Each round either halves the bracket or comes within a few slots, from
-  // where walking down one replica load at a time is exact and cheaper.
-  constexpr int64_t kSlotsToWalk = 2;
-  constexpr int kMaxRounds = 60;
-  for (int round = 0; round < kMaxRounds; ++round) {
-    if (!(guess > too_low && guess < feasible)) break;
-    const int64_t slots = SlotsUnder(hot, guess);
-    (slots <= hot_slots ? feasible : too_low) = guess;
-    if (slots <= hot_slots && hot_slots - slots <= kSlotsToWalk) break;
-    const double scaled =
-        guess * static_cast<double>(slots) / static_cast<double>(hot_slots);
-    guess =
-        round < 4 && slots != hot_slots && scaled > too_low && scaled < feasible
-            ? scaled
-            : too_low + 0.5 * (feasible - too_low);
-  }
+  SmallestCounts counts(hot, GuessCap(hot, share, hot_slots));
+  while (counts.slots() > hot_slots) counts.MergeSmallest();
   for (;;) {
-    const LargestReplica now = LargestUnder(hot, feasible);
-    if (now.slots + now.ties > hot_slots) return now.load;
-    feasible = LargestBelow(hot, now.load);
+    const double replica = counts.LargestReplica();
+    if (counts.slots() + counts.NumWithReplica(replica) > hot_slots) {
+      return replica;
+    }
+    counts.SplitAll(replica);
   }
 }
 

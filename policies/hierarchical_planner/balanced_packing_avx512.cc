@@ -7,7 +7,7 @@
 #include <limits>
 
 #include "absl/types/span.h"
-#include "policies/hierarchical_planner/avx512.h"
+#include "policies/load_order/avx512.h"
 
 #if EPLB_HAVE_AVX512
 

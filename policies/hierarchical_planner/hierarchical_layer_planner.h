@@ -5,12 +5,12 @@
 #include <vector>
 
 #include "absl/types/span.h"
-#include "policies/hierarchical_planner/avx512.h"
 #include "policies/hierarchical_planner/balanced_packing.h"
-#include "policies/hierarchical_planner/falling_load_order.h"
 #include "policies/hierarchical_planner/falling_replica_order.h"
 #include "policies/hierarchical_planner/replicate_experts.h"
 #include "policies/layer_planner.h"
+#include "policies/load_order/avx512.h"
+#include "policies/load_order/falling_load_order.h"
 
 namespace eplb {
 

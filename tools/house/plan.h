@@ -79,8 +79,8 @@ inline Plan HousePlan() {
                {"eplb/core", "policies", "collectives", "kernels", "eplb/load",
                 "eplb/shuffle", "eplb/state", "testing"}},
           },
-      .tests = {"*_test.cc", "*_test.cu", "*_test.h", "*_benchmark.*",
-                "benchmarks/*"},
+      .tests = {"*_test.cc", "*_test.cu", "*_test.h", "*_test_cases.*",
+                "*_benchmark.*", "benchmarks/*"},
       .tests_may_include = {"testing"},
       .libraries =
           {

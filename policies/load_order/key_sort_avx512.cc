@@ -1,11 +1,11 @@
-#include "policies/hierarchical_planner/key_sort_avx512.h"
+#include "policies/load_order/key_sort_avx512.h"
 
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 
 #include "absl/types/span.h"
-#include "policies/hierarchical_planner/avx512.h"
+#include "policies/load_order/avx512.h"
 
 #if EPLB_HAVE_AVX512
 

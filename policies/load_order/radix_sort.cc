@@ -1,4 +1,4 @@
-#include "policies/hierarchical_planner/radix_sort.h"
+#include "policies/load_order/radix_sort.h"
 
 #include <array>
 #include <cstddef>

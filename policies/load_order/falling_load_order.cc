@@ -1,4 +1,4 @@
-#include "policies/hierarchical_planner/falling_load_order.h"
+#include "policies/load_order/falling_load_order.h"
 
 #include <algorithm>
 #include <bit>
@@ -8,8 +8,8 @@
 #include <numeric>
 
 #include "absl/types/span.h"
-#include "policies/hierarchical_planner/key_sort_avx512.h"
-#include "policies/hierarchical_planner/radix_sort.h"
+#include "policies/load_order/key_sort_avx512.h"
+#include "policies/load_order/radix_sort.h"
 
 namespace eplb {
 

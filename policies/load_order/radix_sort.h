@@ -1,5 +1,5 @@
-#ifndef EPLB_POLICIES_HIERARCHICAL_PLANNER_RADIX_SORT_H_
-#define EPLB_POLICIES_HIERARCHICAL_PLANNER_RADIX_SORT_H_
+#ifndef EPLB_POLICIES_LOAD_ORDER_RADIX_SORT_H_
+#define EPLB_POLICIES_LOAD_ORDER_RADIX_SORT_H_
 
 #include <cstdint>
 #include <vector>
@@ -15,4 +15,4 @@ void RadixSort(int first_bit, int end_bit, std::vector<uint64_t>& keys,
 
 }  // namespace eplb
 
-#endif  // EPLB_POLICIES_HIERARCHICAL_PLANNER_RADIX_SORT_H_
+#endif  // EPLB_POLICIES_LOAD_ORDER_RADIX_SORT_H_

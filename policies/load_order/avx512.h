@@ -1,5 +1,5 @@
-#ifndef EPLB_POLICIES_HIERARCHICAL_PLANNER_AVX512_H_
-#define EPLB_POLICIES_HIERARCHICAL_PLANNER_AVX512_H_
+#ifndef EPLB_POLICIES_LOAD_ORDER_AVX512_H_
+#define EPLB_POLICIES_LOAD_ORDER_AVX512_H_
 
 // Which instructions the *_avx512.cc files may use, and whether this machine
 // has them: those of every server core since Ice Lake and Zen 4.
@@ -26,4 +26,4 @@ inline bool CpuHasAvx512() {
 
 }  // namespace eplb
 
-#endif  // EPLB_POLICIES_HIERARCHICAL_PLANNER_AVX512_H_
+#endif  // EPLB_POLICIES_LOAD_ORDER_AVX512_H_

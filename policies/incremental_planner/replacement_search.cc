@@ -1,0 +1,277 @@
+#include "policies/incremental_planner/replacement_search.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+
+#include "policies/incremental_planner/change_search_context.h"
+#include "policies/incremental_planner/placement_change.h"
+#include "policies/incremental_planner/working_placement.h"
+
+namespace eplb {
+namespace {
+
+using Kind = PlacementChange::Kind;
+
+// How many of the least loaded ranks lend their lightest expert as a filler
+// for a replica that leaves an overloaded rank.
+constexpr int kFillers = 6;
+
+// What one replica more takes off the ranks that hold the expert now.
+double ReliefOfGrowing(const ChangeSearchContext& context, int expert) {
+  const WorkingPlacement& placement = context.placement;
+  const double drop =
+      placement.weight(expert) - placement.weight_if_grown(expert);
+  double relief = 0.0;
+  for (int slot = placement.first_slot(expert); slot >= 0;
+       slot = placement.next_slot(slot)) {
+    const int rank = placement.rank_of(slot);
+    relief += context.rank_penalties[rank] -
+              context.penalty.Of(placement.rank_load(rank) - drop);
+  }
+  return relief;
+}
+
+}  // namespace
+
+ReplacementSearch::ReplacementSearch(int num_experts, int num_ranks,
+                                     int slots_per_rank)
+    : relief_(num_ranks), seen_(num_experts), pinned_(num_experts) {
+  donors_.reserve(num_ranks * slots_per_rank);
+}
+
+void ReplacementSearch::UnpinAll() {
+  std::fill(pinned_.begin(), pinned_.end(), 0);
+}
+
+void ReplacementSearch::OfferReplacements(ChangeSearchContext& context) {
+  CollectReceivers(context);
+  donors_.clear();
+  const WorkingPlacement& placement = context.placement;
+  for (int expert = 0; expert < placement.num_experts(); ++expert) {
+    if (placement.count(expert) > 1 && !IsPinned(expert)) {
+      OfferReplicasOf(context, expert);
+    }
+  }
+}
+
+void ReplacementSearch::CollectReceivers(ChangeSearchContext& context) {
+  const WorkingPlacement& placement = context.placement;
+  ++search_number_;
+  num_receivers_ = 0;
+  for (int i = 0; i < context.num_overloaded; ++i) {
+    const int32_t* slots = placement.sorted_slots(context.ranks[i]);
+    for (int k = 0; k < placement.slots_per_rank(); ++k) {
+      const int expert = placement.expert_of(slots[k]);
+      if (seen_[expert] == search_number_) continue;
+      seen_[expert] = search_number_;
+      ++context.evaluations;
+      const double relief = ReliefOfGrowing(context, expert);
+      if (relief > 0.0) InsertReceiver({relief, expert});
+    }
+  }
+}
+
+void ReplacementSearch::InsertReceiver(Receiver receiver) {
+  int i = num_receivers_;
+  if (i == kMaxReceivers) {
+    if (receivers_[i - 1].relief >= receiver.relief) return;
+    --i;
+  } else {
+    ++num_receivers_;
+  }
+  for (; i > 0 && receivers_[i - 1].relief < receiver.relief; --i) {
+    receivers_[i] = receivers_[i - 1];
+  }
+  receivers_[i] = receiver;
+}
+
+// Gives up each replica of `expert` in turn.
+void ReplacementSearch::OfferReplicasOf(ChangeSearchContext& context,
+                                        int expert) {
+  const WorkingPlacement& placement = context.placement;
+  const double growth =
+      placement.weight_if_shrunk(expert) - placement.weight(expert);
+  double burden = 0.0;
+  for (int slot = placement.first_slot(expert); slot >= 0;
+       slot = placement.next_slot(slot)) {
+    const int rank = placement.rank_of(slot);
+    burden += context.penalty.Of(placement.rank_load(rank) + growth) -
+              context.rank_penalties[rank];
+  }
+  for (int slot = placement.first_slot(expert); slot >= 0;
+       slot = placement.next_slot(slot)) {
+    // The burden is the others': this rank's own part is taken out again.
+    const double load = placement.rank_load(placement.rank_of(slot));
+    const Donor donor = {context.penalty.Of(load + growth) - burden, slot};
+    donors_.push_back(donor);
+    OfferSlot(context, donor);
+  }
+}
+
+void ReplacementSearch::OfferSlot(ChangeSearchContext& context,
+                                  const Donor& donor) {
+  const WorkingPlacement& placement = context.placement;
+  const int least_cost = placement.IsMoved(donor.slot) ? 0 : 1;
+  for (int i = 0; i < num_receivers_; ++i) {
+    if (!context.selector.CouldBeBest(receivers_[i].relief + donor.base,
+                                      least_cost)) {
+      break;
+    }
+    OfferReplace(context, donor, receivers_[i]);
+  }
+  const int rank = placement.rank_of(donor.slot);
+  if (placement.IsChanged(rank)) OfferHomecomers(context, donor);
+  if (placement.rank_load(rank) > context.penalty.limit) {
+    OfferFillers(context, donor);
+  }
+}
+
+// An expert that the reference has on the rank comes back for nothing.
+void ReplacementSearch::OfferHomecomers(ChangeSearchContext& context,
+                                        const Donor& donor) {
+  const WorkingPlacement& placement = context.placement;
+  const int rank = placement.rank_of(donor.slot);
+  const int first = rank * placement.slots_per_rank();
+  for (int i = 0; i < placement.slots_per_rank(); ++i) {
+    const int expert = placement.ReferenceExpert(first + i);
+    if (expert < 0 || placement.Surplus(rank, expert) >= 0) continue;
+    OfferReplace(context, donor, {ReliefOfGrowing(context, expert), expert});
+  }
+}
+
+void ReplacementSearch::OfferFillers(ChangeSearchContext& context,
+                                     const Donor& donor) {
+  const WorkingPlacement& placement = context.placement;
+  const int last =
+      std::max(context.num_overloaded, context.num_ranks() - kFillers);
+  for (int i = context.num_ranks() - 1; i >= last; --i) {
+    const int lightest = placement.sorted_slots(
+        context.ranks[i])[placement.slots_per_rank() - 1];
+    const int expert = placement.expert_of(lightest);
+    OfferReplace(context, donor, {ReliefOfGrowing(context, expert), expert});
+  }
+}
+
+void ReplacementSearch::OfferReplace(ChangeSearchContext& context,
+                                     const Donor& donor,
+                                     const Receiver& receiver) {
+  const WorkingPlacement& placement = context.placement;
+  ++context.evaluations;
+  const int rank = placement.rank_of(donor.slot);
+  const int given_up = placement.expert_of(donor.slot);
+  // Exact unless the two experts share another rank.
+  const double estimate =
+      receiver.relief + donor.base -
+      context.penalty.Of(placement.rank_load(rank) -
+                         placement.weight(given_up) +
+                         placement.weight_if_grown(receiver.expert));
+  if (!context.selector.CouldBeBest(estimate, 0)) return;
+  const int cost = placement.ReplaceCost(donor.slot, receiver.expert);
+  if (!context.selector.CouldBeBest(estimate, cost)) return;
+  if (placement.Holds(rank, receiver.expert)) return;
+  context.selector.Offer(
+      {.kind = Kind::kReplace, .slot = donor.slot, .other = receiver.expert},
+      relief_.OfReplace(placement, context.penalty, donor.slot,
+                        receiver.expert),
+      cost);
+}
+
+void ReplacementSearch::OfferShifts(ChangeSearchContext& context) {
+  const WorkingPlacement& placement = context.placement;
+  if (context.num_overloaded == 0 || num_receivers_ == 0) return;
+  const double most_relief = receivers_[0].relief;
+  KeepPromisingDonors(context,
+                      most_relief + context.rank_penalties[context.ranks[0]]);
+  if (donors_.empty()) return;
+  for (int i = 0; i < context.num_overloaded; ++i) {
+    const int rank = context.ranks[i];
+    const double most =
+        most_relief + context.rank_penalties[rank] + donors_[0].base;
+    if (!context.selector.CouldBeBest(most, 1)) break;
+    for (int k = 0; k < placement.slots_per_rank(); ++k) {
+      const double rest =
+          placement.rank_load(rank) - placement.sorted_weights(rank)[k];
+      const double least_penalty = rest > 1.0 ? context.penalty.Of(rest) : 0.0;
+      // Lighter experts leave even more behind.
+      if (!context.selector.CouldBeBest(most - least_penalty, 1)) break;
+      // The best receiver alone: which donor is best hardly depends on it.
+      const Receiver receiver = BestReceiverFor(context, rank, rest);
+      if (receiver.expert < 0) continue;
+      OfferShiftsOf(context, placement.sorted_slots(rank)[k], receiver);
+    }
+  }
+}
+
+// Sorts by falling base those that could be part of the best change when the
+// other part of it removes `most`.
+void ReplacementSearch::KeepPromisingDonors(const ChangeSearchContext& context,
+                                            double most) {
+  size_t kept = 0;
+  for (const Donor donor : donors_) {
+    if (!context.selector.CouldBeBest(most + donor.base, 1)) continue;
+    size_t i = kept++;
+    for (; i > 0 && donors_[i - 1].base < donor.base; --i) {
+      donors_[i] = donors_[i - 1];
+    }
+    donors_[i] = donor;
+  }
+  donors_.resize(kept);
+}
+
+// For a rank that is left with `rest`; its own relief included. The expert is
+// -1 when no receiver relieves anything.
+ReplacementSearch::Receiver ReplacementSearch::BestReceiverFor(
+    ChangeSearchContext& context, int rank, double rest) const {
+  const WorkingPlacement& placement = context.placement;
+  Receiver best = {0.0, -1};
+  for (int i = 0; i < num_receivers_; ++i) {
+    const int expert = receivers_[i].expert;
+    const double before = receivers_[i].relief + context.rank_penalties[rank];
+    if (before <= best.relief) break;
+    ++context.evaluations;
+    const double relief =
+        before - context.penalty.Of(rest + placement.weight_if_grown(expert));
+    if (relief > best.relief && !placement.Holds(rank, expert)) {
+      best = {relief, expert};
+    }
+  }
+  return best;
+}
+
+void ReplacementSearch::OfferShiftsOf(ChangeSearchContext& context, int slot,
+                                      const Receiver& receiver) {
+  const WorkingPlacement& placement = context.placement;
+  const int rank = placement.rank_of(slot);
+  const int expert = placement.expert_of(slot);
+  const double weight = placement.weight(expert);
+  const int slot_cost = placement.IsMoved(slot) ? 0 : 1;
+  for (const Donor& donor : donors_) {
+    const double most = receiver.relief + donor.base;
+    if (!context.selector.CouldBeBest(most, 1)) break;
+    const int least_cost =
+        std::max(1, slot_cost + (placement.IsMoved(donor.slot) ? 0 : 1));
+    if (!context.selector.CouldBeBest(most, least_cost)) continue;
+    ++context.evaluations;
+    const int target_rank = placement.rank_of(donor.slot);
+    const int given_up = placement.expert_of(donor.slot);
+    const double estimate =
+        most - context.penalty.Of(placement.rank_load(target_rank) -
+                                  placement.weight(given_up) + weight);
+    if (!context.selector.CouldBeBest(estimate, least_cost)) continue;
+    if (target_rank == rank || given_up == receiver.expert ||
+        placement.Holds(target_rank, expert)) {
+      continue;
+    }
+    context.selector.Offer({.kind = Kind::kShift,
+                            .slot = slot,
+                            .other = receiver.expert,
+                            .target = donor.slot},
+                           relief_.OfShift(placement, context.penalty, slot,
+                                           receiver.expert, donor.slot),
+                           placement.ReplaceCost(slot, receiver.expert) +
+                               placement.ReplaceCost(donor.slot, expert));
+  }
+}
+
+}  // namespace eplb

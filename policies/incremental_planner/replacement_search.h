@@ -1,0 +1,76 @@
+#ifndef EPLB_POLICIES_INCREMENTAL_PLANNER_REPLACEMENT_SEARCH_H_
+#define EPLB_POLICIES_INCREMENTAL_PLANNER_REPLACEMENT_SEARCH_H_
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "policies/incremental_planner/change_search_context.h"
+#include "policies/incremental_planner/replacement_relief.h"
+
+namespace eplb {
+
+// Searches for changes of replica counts: a replica of one expert gives its
+// slot to another expert. They cost half of what swaps cost and can relieve
+// several ranks at once.
+//
+// Thread-compatible. Keeps its memory between calls.
+class ReplacementSearch {
+ public:
+  ReplacementSearch(int num_experts, int num_ranks, int slots_per_rank);
+
+  // Replicas of pinned experts are never given up.
+  void UnpinAll();
+  void Pin(int expert) { pinned_[expert] = 1; }
+  bool IsPinned(int expert) const { return pinned_[expert] != 0; }
+
+  // Offers single replacements.
+  void OfferReplacements(ChangeSearchContext& context);
+  // Offers shifts: an expert leaves an overloaded rank for the place of a
+  // replica elsewhere, and a replica of an expert that overloads other ranks
+  // takes its own. Two moves, as for a swap, but they can relieve several
+  // ranks. To be called after OfferReplacements for the same placement.
+  void OfferShifts(ChangeSearchContext& context);
+
+ private:
+  // An expert on overloaded ranks and what one replica more takes off them.
+  struct Receiver {
+    double relief;
+    int32_t expert;
+  };
+  // A slot whose replica can be given up. `base` is the penalty of its rank
+  // now less what the ranks of the other replicas get.
+  struct Donor {
+    double base;
+    int32_t slot;
+  };
+
+  // How many receivers one search considers.
+  static constexpr int kMaxReceivers = 24;
+
+  void CollectReceivers(ChangeSearchContext& context);
+  void InsertReceiver(Receiver receiver);
+  void OfferReplicasOf(ChangeSearchContext& context, int expert);
+  void OfferSlot(ChangeSearchContext& context, const Donor& donor);
+  void OfferHomecomers(ChangeSearchContext& context, const Donor& donor);
+  void OfferFillers(ChangeSearchContext& context, const Donor& donor);
+  void OfferReplace(ChangeSearchContext& context, const Donor& donor,
+                    const Receiver& receiver);
+  void KeepPromisingDonors(const ChangeSearchContext& context, double most);
+  Receiver BestReceiverFor(ChangeSearchContext& context, int rank,
+                           double rest) const;
+  void OfferShiftsOf(ChangeSearchContext& context, int slot,
+                     const Receiver& receiver);
+
+  ReplacementRelief relief_;
+  std::array<Receiver, kMaxReceivers> receivers_;  // by falling relief
+  int num_receivers_ = 0;
+  std::vector<Donor> donors_;
+  std::vector<uint32_t> seen_;  // per expert, the search that last saw it
+  uint32_t search_number_ = 0;
+  std::vector<uint8_t> pinned_;
+};
+
+}  // namespace eplb
+
+#endif  // EPLB_POLICIES_INCREMENTAL_PLANNER_REPLACEMENT_SEARCH_H_
