@@ -1,0 +1,57 @@
+// Flag: one --name=value of a command, declared as data, from which parsing,
+// help and suggestions follow.
+//
+//   int slots = 0;
+//   std::vector<Flag> flags = {
+//       Required(IntegerFlag("slots", "slots per layer", 1, 4096, slots))};
+//   EPLB_RETURN_IF_ERROR(flags[0].Set("288"));
+
+#ifndef EPLB_TOOLS_COMMAND_FLAG_H_
+#define EPLB_TOOLS_COMMAND_FLAG_H_
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+
+namespace eplb {
+
+struct Flag {
+  std::string name;
+  // What stands for the value in help: N, FILE, text|json.
+  std::string value_name;
+  std::string help;
+  // The value without the flag; empty when there is none.
+  std::string default_value;
+  bool required = false;
+  // Checks the text of a value and stores it.
+  std::function<absl::Status(absl::string_view)> store;
+
+  // InvalidArgument, naming flag, value and rule, unless `value` is one.
+  absl::Status Set(absl::string_view value) const;
+};
+
+// In each, `target` holds the default, and is borrowed by the flag.
+
+Flag TextFlag(absl::string_view name, absl::string_view value_name,
+              absl::string_view help, std::string& target);
+Flag ChoiceFlag(absl::string_view name, std::vector<std::string> choices,
+                absl::string_view help, std::string& target);
+// A decimal integer in [min, max].
+Flag IntegerFlag(absl::string_view name, absl::string_view help, int min,
+                 int max, int& target);
+// A decimal number in (above, max].
+Flag NumberFlag(absl::string_view name, absl::string_view help, double above,
+                double max, double& target);
+// Integers in [min, max], separated by commas, none twice.
+Flag IntegerListFlag(absl::string_view name, absl::string_view help, int min,
+                     int max, std::vector<int>& target);
+
+// The same flag, without which the command is an error.
+Flag Required(Flag flag);
+
+}  // namespace eplb
+
+#endif  // EPLB_TOOLS_COMMAND_FLAG_H_

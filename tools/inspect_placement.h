@@ -1,0 +1,20 @@
+// What `eplb inspect` says about a placement.
+
+#ifndef EPLB_TOOLS_INSPECT_PLACEMENT_H_
+#define EPLB_TOOLS_INSPECT_PLACEMENT_H_
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "tools/command/command_output.h"
+#include "tools/output_format.h"
+
+namespace eplb {
+
+absl::Status InspectPlacement(const std::string& name,
+                              const OutputFormat& format,
+                              CommandOutput& output);
+
+}  // namespace eplb
+
+#endif  // EPLB_TOOLS_INSPECT_PLACEMENT_H_
