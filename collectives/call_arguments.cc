@@ -15,18 +15,11 @@
 namespace eplb {
 namespace {
 
-absl::Status CheckOnHost(const void* data, size_t num_bytes, MemorySpace space,
-                         absl::string_view name) {
-  if (!IsHostAccessible(space)) {
-    return absl::UnimplementedError(
-        absl::StrCat(name, ": ", MemorySpaceName(space),
-                     " memory is not served, only host memory is"));
-  }
-  if (data == nullptr && num_bytes > 0) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(name, ": no address for ", num_bytes, " bytes"));
-  }
-  return absl::OkStatus();
+absl::Status CheckAddress(const void* data, size_t num_bytes,
+                          absl::string_view name) {
+  if (data != nullptr || num_bytes == 0) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat(name, ": no address for ", num_bytes, " bytes"));
 }
 
 bool Overlap(const void* a, size_t a_bytes, const void* b, size_t b_bytes) {
@@ -37,11 +30,10 @@ bool Overlap(const void* a, size_t a_bytes, const void* b, size_t b_bytes) {
 
 }  // namespace
 
-absl::Status CheckAllGatherOnHost(ConstBuffer mine, Buffer all, int rank,
-                                  int num_ranks) {
-  EPLB_RETURN_IF_ERROR(
-      CheckOnHost(mine.data, mine.num_bytes, mine.space, "mine"));
-  EPLB_RETURN_IF_ERROR(CheckOnHost(all.data, all.num_bytes, all.space, "all"));
+absl::Status CheckAllGather(ConstBuffer mine, Buffer all, int rank,
+                            int num_ranks) {
+  EPLB_RETURN_IF_ERROR(CheckAddress(mine.data, mine.num_bytes, "mine"));
+  EPLB_RETURN_IF_ERROR(CheckAddress(all.data, all.num_bytes, "all"));
   if (mine.num_bytes > std::numeric_limits<size_t>::max() / num_ranks ||
       all.num_bytes != mine.num_bytes * num_ranks) {
     return absl::InvalidArgumentError(absl::StrCat("all: ", all.num_bytes,
@@ -58,29 +50,45 @@ absl::Status CheckAllGatherOnHost(ConstBuffer mine, Buffer all, int rank,
   return absl::OkStatus();
 }
 
-absl::Status CheckBroadcastOnHost(Buffer data, int root, int num_ranks) {
+absl::Status CheckBroadcast(Buffer data, int root, int num_ranks) {
   if (root < 0 || root >= num_ranks) {
     return absl::InvalidArgumentError(
         absl::StrCat("root ", root, " is not in [0, ", num_ranks, ")"));
   }
-  return CheckOnHost(data.data, data.num_bytes, data.space, "data");
+  return CheckAddress(data.data, data.num_bytes, "data");
 }
 
-absl::Status CheckExchangeOnHost(absl::Span<const SendMessage> sends,
-                                 absl::Span<const ReceiveMessage> receives) {
+absl::Status CheckExchange(absl::Span<const SendMessage> sends,
+                           absl::Span<const ReceiveMessage> receives) {
   // The name is built for an error only: a batch may have thousands.
   for (size_t i = 0; i < sends.size(); ++i) {
     const ConstBuffer& buffer = sends[i].buffer;
-    if (IsHostAccessible(buffer.space) && buffer.data != nullptr) continue;
-    EPLB_RETURN_IF_ERROR(CheckOnHost(buffer.data, buffer.num_bytes,
-                                     buffer.space, absl::StrCat("send ", i)));
+    if (buffer.data != nullptr || buffer.num_bytes == 0) continue;
+    return CheckAddress(nullptr, buffer.num_bytes, absl::StrCat("send ", i));
   }
   for (size_t i = 0; i < receives.size(); ++i) {
     const Buffer& buffer = receives[i].buffer;
-    if (IsHostAccessible(buffer.space) && buffer.data != nullptr) continue;
-    EPLB_RETURN_IF_ERROR(CheckOnHost(buffer.data, buffer.num_bytes,
-                                     buffer.space,
-                                     absl::StrCat("receive ", i)));
+    if (buffer.data != nullptr || buffer.num_bytes == 0) continue;
+    return CheckAddress(nullptr, buffer.num_bytes, absl::StrCat("receive ", i));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckOnHost(MemorySpace space) {
+  if (space == MemorySpace::kHost || space == MemorySpace::kPinnedHost) {
+    return absl::OkStatus();
+  }
+  return absl::UnimplementedError(absl::StrCat(
+      MemorySpaceName(space), " memory is not served, only host memory is"));
+}
+
+absl::Status CheckOnHost(absl::Span<const SendMessage> sends,
+                         absl::Span<const ReceiveMessage> receives) {
+  for (const SendMessage& message : sends) {
+    EPLB_RETURN_IF_ERROR(CheckOnHost(message.buffer.space));
+  }
+  for (const ReceiveMessage& message : receives) {
+    EPLB_RETURN_IF_ERROR(CheckOnHost(message.buffer.space));
   }
   return absl::OkStatus();
 }

@@ -9,6 +9,11 @@
 
 namespace eplb {
 
+absl::Status AbortReason(absl::Status reason) {
+  return reason.ok() ? absl::CancelledError("aborted without a reason")
+                     : std::move(reason);
+}
+
 absl::Status CallGate::Enter(absl::string_view operation) {
   absl::MutexLock lock(&mutex_);
   if (!pending_.empty()) {
@@ -33,6 +38,18 @@ absl::Status CallGate::Leave(absl::Status result) {
   if (result.ok()) return result;
   if (first_error_.ok()) first_error_ = std::move(result);
   return first_error_;
+}
+
+absl::Status CallGate::LeaveUsable(absl::Status result) {
+  absl::MutexLock lock(&mutex_);
+  pending_ = absl::string_view();
+  idle_.SignalAll();
+  return first_error_.ok() ? result : first_error_;
+}
+
+bool CallGate::has_pending_call() const {
+  absl::MutexLock lock(&mutex_);
+  return !pending_.empty();
 }
 
 void CallGate::Poison(absl::Status reason) {

@@ -16,6 +16,10 @@
 
 namespace eplb {
 
+// `reason`, or an error in the place of OK: an abort without a reason must
+// still end calls.
+absl::Status AbortReason(absl::Status reason);
+
 // Thread-safe.
 class CallGate {
  public:
@@ -28,12 +32,17 @@ class CallGate {
   // result.
   absl::Status Leave(absl::Status result);
 
+  // As Leave, for an error that leaves the communicator as good as before.
+  absl::Status LeaveUsable(absl::Status result);
+
   // Every later Enter fails quoting `reason`, an error, unless there was one
   // before; then nothing happens.
   void Poison(absl::Status reason);
 
   // OK, or the first error.
   absl::Status first_error() const;
+
+  bool has_pending_call() const;
 
   // Blocks until no call is pending.
   void WaitUntilIdle();

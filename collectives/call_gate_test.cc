@@ -52,6 +52,19 @@ TEST(CallGateTest, PoisonDuringACallIsItsError) {
               StatusIs(absl::StatusCode::kAborted, "enough"));
 }
 
+TEST(CallGateTest, StaysOpenAfterAnErrorThatLeavesItUsable) {
+  CallGate gate;
+  EPLB_ASSERT_OK(gate.Enter("Barrier"));
+  EXPECT_THAT(gate.LeaveUsable(absl::FailedPreconditionError("layer")),
+              StatusIs(absl::StatusCode::kFailedPrecondition, "layer"));
+  EPLB_ASSERT_OK(gate.Enter("Barrier"));
+  EXPECT_TRUE(gate.has_pending_call());
+  gate.Poison(absl::AbortedError("enough"));
+  EXPECT_THAT(gate.LeaveUsable(absl::FailedPreconditionError("layer")),
+              StatusIs(absl::StatusCode::kAborted, "enough"));
+  EXPECT_FALSE(gate.has_pending_call());
+}
+
 TEST(CallGateTest, WaitsForThePendingCall) {
   CallGate gate;
   gate.WaitUntilIdle();

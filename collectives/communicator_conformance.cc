@@ -18,6 +18,7 @@
 #include "absl/types/span.h"
 #include "collectives/communicator.h"
 #include "eplb/core/clock.h"
+#include "eplb/core/status_macros.h"
 #include "gtest/gtest.h"
 #include "testing/status_matchers.h"
 
@@ -65,7 +66,38 @@ absl::Status ExchangeOf(Communicator& communicator, size_t num_bytes,
   return communicator.Exchange(sends, receives, deadline);
 }
 
+class DecoratingFactory final : public CommunicatorFactory {
+ public:
+  using Decorate = std::function<std::unique_ptr<Communicator>(
+      std::unique_ptr<Communicator>, uint64_t epoch)>;
+
+  DecoratingFactory(std::unique_ptr<CommunicatorFactory> factory,
+                    Decorate decorate)
+      : factory_(std::move(factory)), decorate_(std::move(decorate)) {}
+
+  absl::StatusOr<std::unique_ptr<Communicator>> Connect(
+      uint64_t epoch, absl::Span<const int> members,
+      SteadyTime deadline) override {
+    EPLB_ASSIGN_OR_RETURN(std::unique_ptr<Communicator> communicator,
+                          factory_->Connect(epoch, members, deadline));
+    return decorate_(std::move(communicator), epoch);
+  }
+
+ private:
+  const std::unique_ptr<CommunicatorFactory> factory_;
+  const Decorate decorate_;
+};
+
 }  // namespace
+
+std::unique_ptr<CommunicatorFactory> DecoratedFactory(
+    std::unique_ptr<CommunicatorFactory> factory,
+    std::function<std::unique_ptr<Communicator>(std::unique_ptr<Communicator>,
+                                                uint64_t epoch)>
+        decorate) {
+  return std::make_unique<DecoratingFactory>(std::move(factory),
+                                             std::move(decorate));
+}
 
 std::string ConformanceBackendName(
     const testing::TestParamInfo<ConformanceBackend>& info) {

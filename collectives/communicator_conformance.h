@@ -65,6 +65,13 @@ struct ConformanceBackend {
 std::string ConformanceBackendName(
     const testing::TestParamInfo<ConformanceBackend>& info);
 
+// A factory whose communicators are those of `factory`, decorated.
+std::unique_ptr<CommunicatorFactory> DecoratedFactory(
+    std::unique_ptr<CommunicatorFactory> factory,
+    std::function<std::unique_ptr<Communicator>(std::unique_ptr<Communicator>,
+                                                uint64_t epoch)>
+        decorate);
+
 // The machine's clock, which also counts how often it was looked at, so that a
 // test can wait until a call has begun. Thread-safe.
 class WatchedClock final : public Clock {

@@ -42,7 +42,7 @@ std::vector<Mismatch> Mismatches() {
          std::vector<int64_t> values(is_odd ? 7 : 8);
          return c.AllReduceSum(absl::MakeSpan(values), deadline);
        },
-       {"7", "8"}},
+       {"56", "64"}},
       {"bytes of AllGather",
        [](Communicator& c, bool is_odd, SteadyTime deadline) {
          std::vector<char> all((is_odd ? 6000 : 16) * c.size());

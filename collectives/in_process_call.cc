@@ -24,8 +24,6 @@ std::string Describe(const InProcessCall& call) {
       return absl::StrCat(name, " of ", call.num_bytes, " bytes from rank ",
                           call.root);
     case Operation::kAllReduceSum:
-      return absl::StrCat(name, " of ", call.num_bytes / sizeof(int64_t),
-                          " values");
     case Operation::kAllGather:
       return absl::StrCat(name, " of ", call.num_bytes, " bytes");
     case Operation::kClone:

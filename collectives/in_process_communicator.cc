@@ -99,7 +99,7 @@ absl::Status InProcessCommunicator::Call(
   const absl::Status entered = gate_.Enter(name);
   if (!entered.ok()) {
     // Poisons where a second thread is at fault; otherwise it already is.
-    Abort(entered);
+    if (gate_.first_error().ok()) Abort(entered);
     return entered;
   }
   const absl::Status result = body();
@@ -142,8 +142,11 @@ absl::Status InProcessCommunicator::Barrier(SteadyTime deadline) {
 absl::Status InProcessCommunicator::AllGather(ConstBuffer mine, Buffer all,
                                               SteadyTime deadline) {
   return Call(Operation::kAllGather, [&]() -> absl::Status {
-    EPLB_RETURN_IF_ERROR(InCall(
-        Operation::kAllGather, CheckAllGatherOnHost(mine, all, rank_, size())));
+    for (const absl::Status& status :
+         {CheckAllGather(mine, all, rank_, size()), CheckOnHost(mine.space),
+          CheckOnHost(all.space)}) {
+      EPLB_RETURN_IF_ERROR(InCall(Operation::kAllGather, status));
+    }
     const size_t num_bytes = mine.num_bytes;
     const bool is_inline = num_bytes <= InProcessCall::kInlineBytes;
     InProcessCall& call = BeginCall(Operation::kAllGather);
@@ -177,8 +180,10 @@ absl::Status InProcessCommunicator::AllGather(ConstBuffer mine, Buffer all,
 absl::Status InProcessCommunicator::Broadcast(Buffer data, int root,
                                               SteadyTime deadline) {
   return Call(Operation::kBroadcast, [&]() -> absl::Status {
-    EPLB_RETURN_IF_ERROR(InCall(Operation::kBroadcast,
-                                CheckBroadcastOnHost(data, root, size())));
+    for (const absl::Status& status :
+         {CheckBroadcast(data, root, size()), CheckOnHost(data.space)}) {
+      EPLB_RETURN_IF_ERROR(InCall(Operation::kBroadcast, status));
+    }
     const bool is_inline = data.num_bytes <= InProcessCall::kInlineBytes;
     const bool is_root = rank_ == root;
     InProcessCall& call = BeginCall(Operation::kBroadcast);
@@ -262,7 +267,7 @@ absl::Status InProcessCommunicator::Exchange(
   return Call(Operation::kExchange, [&]() -> absl::Status {
     InProcessCall& call = BeginCall(Operation::kExchange);
     for (const absl::Status& status :
-         {CheckExchangeOnHost(sends, receives),
+         {CheckExchange(sends, receives), CheckOnHost(sends, receives),
           call.sends_by_destination.BuildFromSends(sends, size()),
           call.receives_by_source.BuildFromReceives(receives, size())}) {
       EPLB_RETURN_IF_ERROR(InCall(Operation::kExchange, status));
@@ -329,7 +334,7 @@ absl::StatusOr<std::unique_ptr<Communicator>> InProcessCommunicator::Clone(
 }
 
 void InProcessCommunicator::Abort(absl::Status reason) {
-  if (reason.ok()) reason = absl::CancelledError("aborted without a reason");
+  reason = AbortReason(std::move(reason));
   gate_.Poison(reason);
   channel_->Fail(rank_, std::move(reason));
 }
