@@ -7,13 +7,19 @@
 //
 // Rules that every backend keeps:
 //  - Every call takes an absolute deadline and returns a status. A completion
-//    after its deadline is DeadlineExceeded.
-//  - After any error the communicator is poisoned: every later call fails with
-//    FailedPrecondition that quotes the first error. The next communicator
-//    comes from a CommunicatorFactory, with a new epoch.
+//    at or after its deadline is DeadlineExceeded.
+//  - An error of any call, and Abort, poisons the communicator: every later
+//    call fails with FailedPrecondition that quotes the first error. The next
+//    communicator comes from a CommunicatorFactory, with a new epoch.
+//  - A rank that fails tells the others where the backend can: their pending
+//    call, or else their next, fails with the same code and a message that
+//    names the rank. So the first error that a rank sees is the cause.
 //  - When a call has returned, by error too, no thread touches its buffers.
+//    What an error leaves in the buffers to receive into is unspecified.
 //  - Errors name the ranks concerned.
 //  - A memory space that a backend cannot serve is Unimplemented.
+//
+// docs/collectives.md says what each error means.
 
 #ifndef EPLB_COLLECTIVES_COMMUNICATOR_H_
 #define EPLB_COLLECTIVES_COMMUNICATOR_H_
@@ -58,22 +64,25 @@ struct ReceiveMessage {
 };
 
 // One rank's end of a group. All ranks make the same calls in the same order.
-// One call at a time, from any thread; Abort, ToString and the accessors may
-// be called beside it.
+// One call at a time, from any thread (a second one beside it is an error);
+// Abort, ToString and the accessors may be called beside it.
 class Communicator {
  public:
-  // Ends pending calls of other threads with Cancelled and waits for them.
+  // Ends a pending call of another thread with Cancelled and waits for it.
+  // Ranks that still wait for this one get Unavailable.
   virtual ~Communicator() = default;
 
   virtual int rank() const = 0;
   virtual int size() const = 0;
 
-  // Replaces `values` by their sums over all ranks. All ranks pass as many.
+  // Replaces `values` by their sums over all ranks, modulo 2^64. All ranks pass
+  // as many.
   virtual absl::Status AllReduceSum(absl::Span<int64_t> values,
                                     SteadyTime deadline) = 0;
 
   // Fills `all` with the `mine` of every rank, in rank order. `mine` has the
-  // same size everywhere, and `all` that size times size().
+  // same size everywhere, and `all` that size times size(). `mine` may be its
+  // own place in `all`; otherwise they do not overlap.
   virtual absl::Status AllGather(ConstBuffer mine, Buffer all,
                                  SteadyTime deadline) = 0;
 
@@ -93,13 +102,14 @@ class Communicator {
                                 SteadyTime deadline) = 0;
 
   // An independent channel over the same ranks, for another thread. All ranks
-  // clone with the same name; names of one communicator are not used twice.
+  // clone with the same name; a name that was used before is AlreadyExists.
   virtual absl::StatusOr<std::unique_ptr<Communicator>> Clone(
       absl::string_view name, SteadyTime deadline) = 0;
 
-  // Poisons the communicator with `reason` and ends its pending call with it.
-  // The first reason stays. Other ranks find out at once where the backend can
-  // tell them, else by their deadline. Clones are not concerned.
+  // Poisons the communicator with `reason`, an error, and ends its pending call
+  // with it. The first reason stays. Other ranks find out at once where the
+  // backend can tell them, else by their deadline. Clones are not concerned.
+  // Thread-safe.
   virtual void Abort(absl::Status reason) = 0;
 
   // For messages to people: backend, name, epoch, rank and size.

@@ -1,0 +1,154 @@
+// Conformance: what Exchange does when all goes well.
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "collectives/communicator.h"
+#include "collectives/communicator_conformance.h"
+#include "eplb/core/status_macros.h"
+#include "gtest/gtest.h"
+#include "testing/deterministic_random.h"
+#include "testing/status_matchers.h"
+
+namespace eplb {
+namespace {
+
+struct PlannedMessage {
+  int source;
+  int destination;
+  size_t num_bytes;
+};
+
+constexpr size_t kGuardBytes = 16;
+constexpr uint8_t kGuard = 0xa5;
+
+// The byte at `i` of message `index` of the plan.
+uint8_t ByteOf(size_t index, size_t i) {
+  return static_cast<uint8_t>(index * 31 + i * 7 + (i >> 8));
+}
+
+// Carries out this rank's part of `plan`, and checks every byte received, with
+// guards around each buffer.
+absl::Status ExchangePlan(Communicator& communicator,
+                          const std::vector<PlannedMessage>& plan,
+                          SteadyTime deadline) {
+  std::vector<std::vector<uint8_t>> sent(plan.size());
+  std::vector<std::vector<uint8_t>> received(plan.size());
+  std::vector<SendMessage> sends;
+  std::vector<ReceiveMessage> receives;
+  for (size_t index = 0; index < plan.size(); ++index) {
+    const PlannedMessage& message = plan[index];
+    if (message.source == communicator.rank()) {
+      sent[index].resize(message.num_bytes);
+      for (size_t i = 0; i < message.num_bytes; ++i) {
+        sent[index][i] = ByteOf(index, i);
+      }
+      sends.push_back(
+          {message.destination, {sent[index].data(), message.num_bytes}});
+    }
+    if (message.destination == communicator.rank()) {
+      received[index].assign(message.num_bytes + 2 * kGuardBytes, kGuard);
+      receives.push_back(
+          {message.source,
+           {received[index].data() + kGuardBytes, message.num_bytes}});
+    }
+  }
+  EPLB_RETURN_IF_ERROR(communicator.Exchange(sends, receives, deadline));
+  for (size_t index = 0; index < plan.size(); ++index) {
+    if (plan[index].destination != communicator.rank()) continue;
+    std::vector<uint8_t> expected(received[index].size(), kGuard);
+    for (size_t i = 0; i < plan[index].num_bytes; ++i) {
+      expected[kGuardBytes + i] = ByteOf(index, i);
+    }
+    EXPECT_TRUE(received[index] == expected)
+        << "message " << index << " of " << plan[index].num_bytes
+        << " bytes from rank " << plan[index].source << " to rank "
+        << plan[index].destination;
+  }
+  return absl::OkStatus();
+}
+
+TEST_P(CommunicatorConformanceTest, ExchangesRandomBatches) {
+  if (!CanKeep(ConformanceRule::kHostMemory)) return;
+  for (const int num_ranks : RankCounts()) {
+    for (uint64_t seed = 1; seed <= 8; ++seed) {
+      SCOPED_TRACE(testing::Message() << num_ranks << " ranks, seed " << seed);
+      DeterministicRandom random(seed);
+      std::vector<PlannedMessage> plan(random.NextBelow(12 * num_ranks));
+      for (PlannedMessage& message : plan) {
+        message.source = random.NextBelow(num_ranks);
+        message.destination = random.NextBelow(num_ranks);
+        // Many empty and tiny ones, and a few of some hundred kilobytes.
+        message.num_bytes = random.NextBelow(1 << random.NextBelow(19));
+      }
+      RunRanksOk(num_ranks, [&](Communicator& communicator) {
+        return ExchangePlan(communicator, plan, Far());
+      });
+    }
+  }
+}
+
+TEST_P(CommunicatorConformanceTest, ExchangesLargeMessages) {
+  if (!CanKeep(ConformanceRule::kHostMemory)) return;
+  for (const int num_ranks : RankCounts()) {
+    if (num_ranks > 4) break;
+    std::vector<PlannedMessage> plan;
+    for (int source = 0; source < num_ranks; ++source) {
+      for (int destination = 0; destination < num_ranks; ++destination) {
+        plan.push_back({source, destination, (3 << 20) + 1});
+      }
+    }
+    RunRanksOk(num_ranks, [&](Communicator& communicator) {
+      return ExchangePlan(communicator, plan, Far());
+    });
+  }
+}
+
+TEST_P(CommunicatorConformanceTest, ExchangesThousandsOfMessagesInOneBatch) {
+  if (!CanKeep(ConformanceRule::kHostMemory)) return;
+  constexpr int kMessages = 6000;
+  for (const int num_ranks : RankCounts()) {
+    DeterministicRandom random(/*seed=*/num_ranks);
+    std::vector<PlannedMessage> plan(kMessages);
+    for (PlannedMessage& message : plan) {
+      message.source = random.NextBelow(num_ranks);
+      message.destination = random.NextBelow(num_ranks);
+      message.num_bytes = random.NextBelow(40);
+    }
+    RunRanksOk(num_ranks, [&](Communicator& communicator) {
+      return ExchangePlan(communicator, plan, Far());
+    });
+  }
+}
+
+TEST_P(CommunicatorConformanceTest, ExchangesInOneDirectionOnly) {
+  if (!CanKeep(ConformanceRule::kHostMemory)) return;
+  for (const int num_ranks : RankCounts()) {
+    RunRanksOk(num_ranks, [&](Communicator& communicator) {
+      return ExchangePlan(communicator, {{0, num_ranks - 1, 1000}}, Far());
+    });
+  }
+}
+
+TEST_P(CommunicatorConformanceTest, ExchangesNothing) {
+  for (const int num_ranks : RankCounts()) {
+    RunRanksOk(num_ranks, [&](Communicator& communicator) {
+      return communicator.Exchange({}, {}, Far());
+    });
+  }
+}
+
+TEST_P(CommunicatorConformanceTest, EmptyMessagesNeedNoAddress) {
+  for (const int num_ranks : RankCounts()) {
+    RunRanksOk(num_ranks, [&](Communicator& communicator) {
+      const int next = (communicator.rank() + 1) % num_ranks;
+      const int previous = (communicator.rank() + num_ranks - 1) % num_ranks;
+      return communicator.Exchange({{next, {}}}, {{previous, {}}}, Far());
+    });
+  }
+}
+
+}  // namespace
+}  // namespace eplb
