@@ -4,18 +4,16 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <vector>
 
-#include "absl/container/inlined_vector.h"
 #include "absl/types/span.h"
 
 namespace eplb {
 namespace {
 
-// The inlined part covers the layers met in practice, so that the common call
-// does not allocate.
-using HotLoads = absl::InlinedVector<double, 512>;
+using HotLoads = std::vector<double>;
 
-// Up to 4096 loads of 2^53 do not fit in 64 bits. Two halves always do, and
+// Many loads of 2^53 do not fit in 64 bits. Two halves always do, and
 // make the sum independent of the order of addition.
 double TotalLoad(absl::Span<const int64_t> loads) {
   uint64_t low = 0;
@@ -152,7 +150,7 @@ class SmallestCounts {
     expert.replica = expert.load / static_cast<double>(count);
   }
 
-  absl::InlinedVector<Expert, 256> experts_;
+  std::vector<Expert> experts_;
   int64_t slots_ = 0;
 };
 

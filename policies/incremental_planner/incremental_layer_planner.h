@@ -29,7 +29,7 @@ struct IncrementalOptions {
 // not on that rank before (counted with multiplicity).
 //
 // The plan depends on nothing but the arguments: same input, same bits.
-// Thread-compatible. Allocates nothing after construction.
+// Thread-compatible.
 //
 //   IncrementalLayerPlanner planner(256, 32, 9, {.target_balancedness = 0.98});
 //   planner.PlanLayer(loads, current, absl::MakeSpan(experts));

@@ -33,8 +33,7 @@ struct RefinedOptions {
 };
 
 // Thread-compatible: one planner per thread. Layers are independent: the result
-// depends only on the loads given and on how the planner was made. Allocates
-// nothing once it has planned a few layers.
+// depends only on the loads given and on how the planner was made.
 class RefinedLayerPlanner final : public LayerPlanner {
  public:
   // There are at least as many slots as experts.
