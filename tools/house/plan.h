@@ -80,7 +80,7 @@ inline Plan HousePlan() {
                 "eplb/shuffle", "eplb/state", "testing"}},
           },
       .tests = {"*_test.cc", "*_test.cu", "*_test.h", "*_test_cases.*",
-                "*_benchmark.*", "benchmarks/*"},
+                "*conformance*", "*_benchmark.*", "benchmarks/*"},
       .tests_may_include = {"testing"},
       .libraries =
           {
