@@ -79,6 +79,13 @@ std::string GuardOf(absl::string_view path) {
   return guard;
 }
 
+bool IsOutside(const Plan& plan, absl::string_view path) {
+  return std::any_of(plan.outside.begin(), plan.outside.end(),
+                     [path](absl::string_view folder) {
+                       return absl::StartsWith(path, absl::StrCat(folder, "/"));
+                     });
+}
+
 // Checks one source and collects what is wrong with it.
 class SourceCheck {
  public:
@@ -189,7 +196,9 @@ std::vector<std::string> CheckIncludes(const Plan& plan,
                                        const std::vector<SourceFile>& sources) {
   std::vector<std::string> problems;
   for (const SourceFile& source : sources) {
-    SourceCheck(plan, source, problems).Run();
+    if (!IsOutside(plan, source.path)) {
+      SourceCheck(plan, source, problems).Run();
+    }
   }
   return problems;
 }

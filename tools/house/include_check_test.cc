@@ -14,6 +14,7 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 
 std::vector<std::string> Check(const std::string& path,
                                const std::string& text) {
@@ -136,6 +137,12 @@ TEST(IncludeCheckTest, WantsTheIncludeGuardOfThePath) {
                           "EPLB_POLICIES_REFINED_H_"));
   EXPECT_THAT(Check("policies/refined.h", "#pragma once\n"),
               ElementsAre(HasSubstr("must be EPLB_POLICIES_REFINED_H_")));
+}
+
+TEST(IncludeCheckTest, FoldersOutsideTheHouseAreTheirOwnMatter) {
+  EXPECT_THAT(Check("examples/downstream/own.cc", "#include \"own.h\"\n"),
+              IsEmpty());
+  EXPECT_THAT(Check("examples/own.cc", "#include \"own.h\"\n"), Not(IsEmpty()));
 }
 
 }  // namespace

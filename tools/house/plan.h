@@ -31,6 +31,8 @@ struct Library {
 
 struct Plan {
   std::vector<Room> rooms;
+  // Folders that are not part of the house.
+  std::vector<absl::string_view> outside;
   // Patterns of the paths that are tests or benchmarks, and what these may
   // include on top of their room.
   std::vector<absl::string_view> tests;
@@ -73,12 +75,12 @@ inline Plan HousePlan() {
               {"examples",
                {"eplb/core", "policies", "collectives", "kernels", "eplb/load",
                 "eplb/shuffle", "eplb/state", "testing"}},
-              // Not part of the house: what stands in for a library.
-              {.folder = "third_party", .may_include = {}},
               {"python",
                {"eplb/core", "policies", "collectives", "kernels", "eplb/load",
                 "eplb/shuffle", "eplb/state", "testing"}},
           },
+      // A stranger's workspace, and what stands in for libraries.
+      .outside = {"examples/downstream", "third_party"},
       .tests = {"*_test.cc", "*_test.cu", "*_test.h", "*_test_cases.*",
                 "*conformance*", "*_benchmark.*", "benchmarks/*"},
       .tests_may_include = {"testing"},
