@@ -248,7 +248,10 @@ void Register(const std::string& backend, const Decorate& decorate) {
     return benchmark::RegisterBenchmark(
                (backend + "/" + name).c_str(),
                [=](benchmark::State& state) { function(state, decorate); })
-        ->UseManualTime();
+        ->UseManualTime()
+        // Each iteration makes many operations and its time is that of one, so
+        // the library cannot find out by itself how often to run.
+        ->Iterations(40);
   };
   add("Barrier", BM_Barrier)->Arg(2)->Arg(8)->Arg(64);
   add("ExchangeOneWay", BM_ExchangeOneWay)

@@ -3,6 +3,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <string>
 #include <utility>
 #include <vector>
@@ -23,12 +24,21 @@ namespace {
 constexpr uint32_t kMagic = 0x424c5045;  // "EPLB"
 constexpr size_t kChecksumOffset = 184;
 
-uint64_t ChecksumOf(const std::byte* header) {
-  StableHash hash;
-  for (size_t offset = 0; offset < kChecksumOffset; offset += 8) {
+constexpr size_t kComparedBytes = 160;
+constexpr size_t kPairingSumOffset = 160;
+constexpr size_t kValueOffset = 168;
+
+// `hash` with the words of [begin, end) added.
+StableHash AddWords(StableHash hash, const std::byte* header, size_t begin,
+                    size_t end) {
+  for (size_t offset = begin; offset < end; offset += 8) {
     hash.Add(LoadLittleEndian(header + offset, 8));
   }
-  return hash.value();
+  return hash;
+}
+
+uint64_t ChecksumOf(const std::byte* header) {
+  return AddWords(StableHash(), header, 0, kChecksumOffset).value();
 }
 
 std::string Number(uint64_t value) { return absl::StrCat(value); }
@@ -106,8 +116,8 @@ std::array<std::byte, CheckHeader::kNumBytes> CheckHeader::Serialize() const {
   StoreLittleEndian(planned_placement_hash, 8, &bytes[88]);
   StoreLittleEndian(configuration_hash, 8, &bytes[96]);
   StoreLittleEndian(weight_layout_hash, 8, &bytes[104]);
-  StoreLittleEndian(pairing_sum, 8, &bytes[160]);
-  StoreLittleEndian(value, 8, &bytes[168]);
+  StoreLittleEndian(pairing_sum, 8, &bytes[kPairingSumOffset]);
+  StoreLittleEndian(value, 8, &bytes[kValueOffset]);
   StoreLittleEndian(ChecksumOf(bytes.data()), 8, &bytes[kChecksumOffset]);
   return bytes;
 }
@@ -140,9 +150,31 @@ absl::StatusOr<CheckHeader> CheckHeader::Parse(
   header.planned_placement_hash = load(88, 8);
   header.configuration_hash = load(96, 8);
   header.weight_layout_hash = load(104, 8);
-  header.pairing_sum = load(160, 8);
-  header.value = load(168, 8);
+  header.pairing_sum = load(kPairingSumOffset, 8);
+  header.value = load(kValueOffset, 8);
   return header;
+}
+
+AlikeHeaderReader::AlikeHeaderReader(const CheckHeader& own,
+                                     absl::Span<const std::byte> own_bytes)
+    : own_(own),
+      own_bytes_(own_bytes),
+      hash_of_compared_(
+          AddWords(StableHash(), own_bytes.data(), 0, kComparedBytes)) {}
+
+bool AlikeHeaderReader::Read(absl::Span<const std::byte> bytes,
+                             CheckHeader& header) const {
+  if (std::memcmp(bytes.data(), own_bytes_.data(), kComparedBytes) != 0) {
+    return false;
+  }
+  const uint64_t checksum =
+      AddWords(hash_of_compared_, bytes.data(), kComparedBytes, kChecksumOffset)
+          .value();
+  if (LoadLittleEndian(&bytes[kChecksumOffset], 8) != checksum) return false;
+  header = own_;
+  header.pairing_sum = LoadLittleEndian(&bytes[kPairingSumOffset], 8);
+  header.value = LoadLittleEndian(&bytes[kValueOffset], 8);
+  return true;
 }
 
 std::vector<HeaderDifference> CompareHeaders(

@@ -38,6 +38,7 @@
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "collectives/operation.h"
+#include "eplb/core/stable_hash.h"
 
 namespace eplb {
 
@@ -74,6 +75,24 @@ struct CheckHeader {
   // DataLoss when `bytes`, which are kNumBytes, do not begin with the magic or
   // the checksum is wrong.
   static absl::StatusOr<CheckHeader> Parse(absl::Span<const std::byte> bytes);
+};
+
+// Reads headers that are mostly like this rank's own, without going through
+// all their fields. Thread-compatible.
+class AlikeHeaderReader {
+ public:
+  // `own_bytes` are those of `own`, and outlive the reader.
+  AlikeHeaderReader(const CheckHeader& own,
+                    absl::Span<const std::byte> own_bytes);
+
+  // Whether `bytes`, as many, hold the same as the own ones in all that ranks
+  // compare, with a right checksum; then `header` is what they hold.
+  bool Read(absl::Span<const std::byte> bytes, CheckHeader& header) const;
+
+ private:
+  const CheckHeader& own_;
+  const absl::Span<const std::byte> own_bytes_;
+  const StableHash hash_of_compared_;
 };
 
 // A field that the ranks do not agree about.

@@ -82,6 +82,26 @@ TEST(CheckHeaderTest, NoticesEveryFlippedBit) {
   }
 }
 
+TEST(CheckHeaderTest, ReadsAnAlikeHeaderWithoutItsFields) {
+  const CheckHeader own = Distinct();
+  const auto own_bytes = own.Serialize();
+  const AlikeHeaderReader reader(own, own_bytes);
+  CheckHeader other = own;
+  other.pairing_sum = 77;
+  other.value = -78;
+  const auto bytes = other.Serialize();
+  CheckHeader read;
+  ASSERT_TRUE(reader.Read(bytes, read));
+  EXPECT_EQ(read.Serialize(), bytes);
+  for (size_t bit = 0; bit < 8 * bytes.size(); ++bit) {
+    auto damaged = bytes;
+    damaged[bit / 8] ^= std::byte{1} << (bit % 8);
+    EXPECT_FALSE(reader.Read(damaged, read)) << "bit " << bit;
+  }
+  other.layer = 3;
+  EXPECT_FALSE(reader.Read(other.Serialize(), read));
+}
+
 TEST(CheckHeaderTest, RefusesAnotherLength) {
   const auto bytes = Distinct().Serialize();
   for (const size_t length : {0, 3, 191}) {

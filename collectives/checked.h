@@ -119,6 +119,7 @@ class CheckedCommunicator final : public Communicator {
 
   // Kept from call to call for their memory.
   std::vector<CheckHeader> header_of_rank_;
+  bool headers_are_alike_ = true;  // In all that ranks compare.
   std::vector<std::byte> gathered_bytes_;
   MessagesByPeer sends_by_destination_;
   MessagesByPeer receives_by_source_;
