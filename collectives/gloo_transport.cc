@@ -98,7 +98,10 @@ class GlooTransport::State {
   ~State() = default;
 
   absl::Status Listen(const GlooDeviceOptions& options, SteadyTime deadline) {
-    return CatchAll(absl::StrCat("listening on ", options.listen_address), [&] {
+    const std::string& device = options.ibverbs_device.empty()
+                                    ? options.listen_address
+                                    : options.ibverbs_device;
+    return CatchAll(absl::StrCat("listening on ", device), [&] {
       device_ = MakeDevice(options);
       context_ = device_->createContext(rank_, num_ranks_);
       context_->setTimeout(
