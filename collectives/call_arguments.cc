@@ -1,5 +1,6 @@
 #include "collectives/call_arguments.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -9,6 +10,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "collectives/communicator.h"
+#include "collectives/rank_values.h"
 #include "eplb/core/memory_space.h"
 #include "eplb/core/status_macros.h"
 
@@ -89,6 +91,32 @@ absl::Status CheckOnHost(absl::Span<const SendMessage> sends,
   }
   for (const ReceiveMessage& message : receives) {
     EPLB_RETURN_IF_ERROR(CheckOnHost(message.buffer.space));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckConnect(int rank, int num_ranks, uint64_t epoch,
+                          uint64_t last_epoch, absl::Span<const int> members) {
+  if (epoch <= last_epoch) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "rank ", rank, ": epoch ", epoch, " does not come after epoch ",
+        last_epoch, ", which this rank has used"));
+  }
+  for (size_t i = 0; i < members.size(); ++i) {
+    if (members[i] < 0 || members[i] >= num_ranks) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("members[", i, "]: rank ", members[i], " is not in [0, ",
+                       num_ranks, ")"));
+    }
+    if (i > 0 && members[i] <= members[i - 1]) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("members[", i, "]: rank ", members[i],
+                       " does not come after rank ", members[i - 1]));
+    }
+  }
+  if (!std::binary_search(members.begin(), members.end(), rank)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("rank ", rank, " connects as one of ", RankList(members)));
   }
   return absl::OkStatus();
 }

@@ -5,6 +5,8 @@
 #ifndef EPLB_COLLECTIVES_CALL_ARGUMENTS_H_
 #define EPLB_COLLECTIVES_CALL_ARGUMENTS_H_
 
+#include <cstdint>
+
 #include "absl/status/status.h"
 #include "absl/types/span.h"
 #include "collectives/communicator.h"
@@ -25,6 +27,12 @@ absl::Status CheckExchange(absl::Span<const SendMessage> sends,
 absl::Status CheckOnHost(MemorySpace space);
 absl::Status CheckOnHost(absl::Span<const SendMessage> sends,
                          absl::Span<const ReceiveMessage> receives);
+
+// Of CommunicatorFactory::Connect on `rank` of `num_ranks`, which has used the
+// epochs up to `last_epoch`. An epoch that does not come after that is
+// FailedPrecondition.
+absl::Status CheckConnect(int rank, int num_ranks, uint64_t epoch,
+                          uint64_t last_epoch, absl::Span<const int> members);
 
 }  // namespace eplb
 

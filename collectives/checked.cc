@@ -158,9 +158,13 @@ CheckedCommunicator::FindDifferences(const ExchangeBatch* exchange,
   if (pairing_sum != 0 && exchange != nullptr) {
     EPLB_ASSIGN_OR_RETURN(
         std::string unpaired,
-        DescribeUnpairedMessages(*communicator_, exchange->sends,
-                                 sends_by_destination_, exchange->receives,
-                                 receives_by_source_, deadline));
+        DescribeUnpairedMessages(
+            rank(), size(),
+            [&](ConstBuffer mine, Buffer all) {
+              return communicator_->AllGather(mine, all, deadline);
+            },
+            exchange->sends, sends_by_destination_, exchange->receives,
+            receives_by_source_));
     differences.push_back({.field = "messages",
                            .values = std::move(unpaired),
                            .is_about_operation = true});

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
@@ -23,18 +24,20 @@
 namespace eplb {
 namespace {
 
+using GatherFunction =
+    absl::FunctionRef<absl::Status(ConstBuffer mine, Buffer all)>;
+
 // `words` of all ranks, in rank order.
 absl::StatusOr<std::vector<uint64_t>> GatherWords(
-    Communicator& communicator, absl::Span<const uint64_t> words,
-    SteadyTime deadline) {
+    int num_ranks, GatherFunction gather, absl::Span<const uint64_t> words) {
   std::vector<std::byte> mine(words.size() * 8);
   for (size_t i = 0; i < words.size(); ++i) {
     StoreLittleEndian(words[i], 8, &mine[i * 8]);
   }
-  std::vector<std::byte> all(mine.size() * communicator.size());
-  EPLB_RETURN_IF_ERROR(communicator.AllGather(
-      {mine.data(), mine.size()}, {all.data(), all.size()}, deadline));
-  std::vector<uint64_t> gathered(words.size() * communicator.size());
+  std::vector<std::byte> all(mine.size() * num_ranks);
+  EPLB_RETURN_IF_ERROR(
+      gather({mine.data(), mine.size()}, {all.data(), all.size()}));
+  std::vector<uint64_t> gathered(words.size() * num_ranks);
   for (size_t i = 0; i < gathered.size(); ++i) {
     gathered[i] = LoadLittleEndian(&all[i * 8], 8);
   }
@@ -103,9 +106,13 @@ absl::StatusOr<std::string> DescribeConfigurationDifferences(
     SteadyTime deadline) {
   constexpr size_t kChunkBytes = 4096;
   const int num_ranks = communicator.size();
-  EPLB_ASSIGN_OR_RETURN(
-      const std::vector<uint64_t> sizes,
-      GatherWords(communicator, {uint64_t{own.bytes().size()}}, deadline));
+  EPLB_ASSIGN_OR_RETURN(const std::vector<uint64_t> sizes,
+                        GatherWords(num_ranks,
+                                    [&](ConstBuffer mine, Buffer all) {
+                                      return communicator.AllGather(mine, all,
+                                                                    deadline);
+                                    },
+                                    {uint64_t{own.bytes().size()}}));
   for (int rank = 0; rank < num_ranks; ++rank) {
     if (sizes[rank] > ConfigurationFields::kMaxBytes) {
       return absl::DataLossError(absl::StrCat("rank ", rank,
@@ -141,20 +148,20 @@ absl::StatusOr<std::string> DescribeConfigurationDifferences(
 }
 
 absl::StatusOr<std::string> DescribeUnpairedMessages(
-    Communicator& communicator, absl::Span<const SendMessage> sends,
+    int rank, int num_ranks, GatherFunction gather,
+    absl::Span<const SendMessage> sends,
     const MessagesByPeer& sends_by_destination,
     absl::Span<const ReceiveMessage> receives,
-    const MessagesByPeer& receives_by_source, SteadyTime deadline) {
-  const int rank = communicator.rank();
+    const MessagesByPeer& receives_by_source) {
   std::vector<uint64_t> words;
-  for (int peer = 0; peer < communicator.size(); ++peer) {
+  for (int peer = 0; peer < num_ranks; ++peer) {
     PairTotals sent;
     for (const uint32_t position : sends_by_destination.WithPeer(peer)) {
       sent.Count(rank, peer, sends[position].buffer.num_bytes);
     }
     Append(sent, words);
   }
-  for (int peer = 0; peer < communicator.size(); ++peer) {
+  for (int peer = 0; peer < num_ranks; ++peer) {
     PairTotals received;
     for (const uint32_t position : receives_by_source.WithPeer(peer)) {
       received.Count(peer, rank, receives[position].buffer.num_bytes);
@@ -162,8 +169,8 @@ absl::StatusOr<std::string> DescribeUnpairedMessages(
     Append(received, words);
   }
   EPLB_ASSIGN_OR_RETURN(const std::vector<uint64_t> gathered,
-                        GatherWords(communicator, words, deadline));
-  return DescribePairs(gathered, communicator.size());
+                        GatherWords(num_ranks, gather, words));
+  return DescribePairs(gathered, num_ranks);
 }
 
 }  // namespace eplb

@@ -6,6 +6,8 @@
 
 #include <string>
 
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "collectives/communicator.h"
@@ -22,12 +24,14 @@ absl::StatusOr<std::string> DescribeConfigurationDifferences(
     SteadyTime deadline);
 
 // Gathers what each rank sends to and receives from each other rank, and
-// describes the pairs that do not fit.
+// describes the pairs that do not fit. `gather` is an AllGather.
 absl::StatusOr<std::string> DescribeUnpairedMessages(
-    Communicator& communicator, absl::Span<const SendMessage> sends,
+    int rank, int num_ranks,
+    absl::FunctionRef<absl::Status(ConstBuffer mine, Buffer all)> gather,
+    absl::Span<const SendMessage> sends,
     const MessagesByPeer& sends_by_destination,
     absl::Span<const ReceiveMessage> receives,
-    const MessagesByPeer& receives_by_source, SteadyTime deadline);
+    const MessagesByPeer& receives_by_source);
 
 }  // namespace eplb
 

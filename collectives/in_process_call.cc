@@ -11,32 +11,13 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/types/span.h"
+#include "collectives/call_description.h"
+#include "collectives/exchange_pairing.h"
 #include "collectives/operation.h"
-#include "collectives/rank_values.h"
+#include "eplb/core/status_macros.h"
 
 namespace eplb {
 namespace {
-
-std::string Describe(const InProcessCall& call) {
-  const absl::string_view name = OperationName(call.operation);
-  switch (call.operation) {
-    case Operation::kBroadcast:
-      return absl::StrCat(name, " of ", call.num_bytes, " bytes from rank ",
-                          call.root);
-    case Operation::kAllReduceSum:
-    case Operation::kAllGather:
-      return absl::StrCat(name, " of ", call.num_bytes, " bytes");
-    case Operation::kClone:
-      return absl::StrCat(name, " named \"", call.clone_name, "\"");
-    default:
-      return std::string(name);
-  }
-}
-
-bool SameCall(const InProcessCall& a, const InProcessCall& b) {
-  return a.operation == b.operation && a.num_bytes == b.num_bytes &&
-         a.root == b.root && a.clone_name == b.clone_name;
-}
 
 // The first difference between what `source` sends to `destination` and what
 // that receives; empty when there is none.
@@ -89,23 +70,14 @@ absl::Status UnpairedError(
 
 absl::Status CompareCalls(
     int num_ranks, absl::FunctionRef<const InProcessCall&(int rank)> call_of) {
-  const InProcessCall& first = call_of(0);
-  bool same = true;
-  uint64_t pairing_sum = first.pairing_sum;
-  for (int rank = 1; rank < num_ranks; ++rank) {
-    same = same && SameCall(first, call_of(rank));
+  EPLB_RETURN_IF_ERROR(CompareDescriptions(
+      num_ranks,
+      [&](int rank) -> const CallDescription& { return call_of(rank); }));
+  uint64_t pairing_sum = 0;
+  for (int rank = 0; rank < num_ranks; ++rank) {
     pairing_sum += call_of(rank).pairing_sum;
   }
-  if (!same) {
-    std::vector<std::string> description_of_rank(num_ranks);
-    for (int rank = 0; rank < num_ranks; ++rank) {
-      description_of_rank[rank] = Describe(call_of(rank));
-    }
-    return absl::FailedPreconditionError(
-        absl::StrCat("the ranks call different operations: ",
-                     DescribeRankValues(description_of_rank)));
-  }
-  if (first.operation == Operation::kExchange && pairing_sum != 0) {
+  if (call_of(0).operation == Operation::kExchange && pairing_sum != 0) {
     return UnpairedError(num_ranks, call_of);
   }
   return absl::OkStatus();

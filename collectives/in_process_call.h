@@ -11,23 +11,17 @@
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/types/span.h"
+#include "collectives/call_description.h"
 #include "collectives/communicator.h"
 #include "collectives/exchange_pairing.h"
 #include "collectives/operation.h"
 
 namespace eplb {
 
-struct InProcessCall {
+struct InProcessCall : CallDescription {
   // A payload up to this size is copied into the call itself, which spares the
   // ranks to wait for each other a second time. A check header fits.
   static constexpr size_t kInlineBytes = 512;
-
-  Operation operation = Operation::kBarrier;
-
-  // All ranks must give the same.
-  uint64_t num_bytes = 0;
-  int root = 0;
-  std::string clone_name;
 
   // The caller's memory, which ends when its call returns: `source` is read by
   // the others, `values` (of AllReduceSum) also written.

@@ -13,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/types/span.h"
+#include "collectives/call_arguments.h"
 #include "collectives/communicator.h"
 #include "collectives/in_process_channel.h"
 #include "collectives/in_process_communicator.h"
@@ -42,7 +43,8 @@ absl::StatusOr<std::unique_ptr<Communicator>> InProcessRendezvous::Connect(
     int rank, uint64_t epoch, absl::Span<const int> members,
     SteadyTime deadline) {
   absl::MutexLock lock(&mutex_);
-  EPLB_RETURN_IF_ERROR(CheckArguments(rank, epoch, members));
+  EPLB_RETURN_IF_ERROR(
+      CheckConnect(rank, num_ranks(), epoch, last_epochs_[rank], members));
   last_epochs_[rank] = epoch;
   LeaveEarlierEpochs(rank, epoch);
   EPLB_ASSIGN_OR_RETURN(const std::shared_ptr<Meeting> meeting,
@@ -50,32 +52,6 @@ absl::StatusOr<std::unique_ptr<Communicator>> InProcessRendezvous::Connect(
   const int position = meeting->PositionOf(rank);
   EPLB_RETURN_IF_ERROR(Arrive(*meeting, position, deadline));
   return std::make_unique<InProcessCommunicator>(meeting->channel, position);
-}
-
-absl::Status InProcessRendezvous::CheckArguments(
-    int rank, uint64_t epoch, absl::Span<const int> members) {
-  if (epoch <= last_epochs_[rank]) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        "rank ", rank, ": epoch ", epoch, " does not come after epoch ",
-        last_epochs_[rank], ", which this rank has used"));
-  }
-  for (size_t i = 0; i < members.size(); ++i) {
-    if (members[i] < 0 || members[i] >= num_ranks()) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("members[", i, "]: rank ", members[i], " is not in [0, ",
-                       num_ranks(), ")"));
-    }
-    if (i > 0 && members[i] <= members[i - 1]) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("members[", i, "]: rank ", members[i],
-                       " does not come after rank ", members[i - 1]));
-    }
-  }
-  if (!std::binary_search(members.begin(), members.end(), rank)) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("rank ", rank, " connects as one of ", RankList(members)));
-  }
-  return absl::OkStatus();
 }
 
 void InProcessRendezvous::LeaveEarlierEpochs(int rank, uint64_t epoch) {

@@ -48,9 +48,6 @@ class InProcessRendezvous {
     int PositionOf(int rank) const;  // -1 for a rank that is no member.
   };
 
-  absl::Status CheckArguments(int rank, uint64_t epoch,
-                              absl::Span<const int> members)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void LeaveEarlierEpochs(int rank, uint64_t epoch)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::StatusOr<std::shared_ptr<Meeting>> FindOrOpen(

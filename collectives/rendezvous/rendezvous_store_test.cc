@@ -1,0 +1,182 @@
+// Both stores, the one in Redis on a real server.
+
+#include "collectives/rendezvous/rendezvous_store.h"
+
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "collectives/rendezvous/directory_store.h"
+#include "collectives/rendezvous/redis_store.h"
+#include "collectives/rendezvous/socket.h"
+#include "eplb/core/clock.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "testing/status_matchers.h"
+#include "testing/temporary_folder.h"
+
+namespace eplb {
+namespace {
+
+using testing::Eq;
+using testing::HasSubstr;
+using testing::Optional;
+
+SteadyTime Soon() { return SystemClock().Now() + std::chrono::seconds(20); }
+
+// A redis-server of the test, on a port of its own.
+class RedisServer {
+ public:
+  static bool IsInstalled() {
+    return access("/usr/bin/redis-server", X_OK) == 0;
+  }
+
+  RedisServer() {
+    {
+      const absl::StatusOr<Socket> socket = ListenOn("127.0.0.1");
+      port_ = *LocalPort(*socket);
+    }
+    pid_ = fork();
+    if (pid_ == 0) {
+      const std::string port = absl::StrCat(port_);
+      execl("/usr/bin/redis-server", "redis-server", "--port", port.c_str(),
+            "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir",
+            folder_.path().c_str(), "--logfile", "log", nullptr);
+      _exit(127);
+    }
+    SystemClock clock;
+    while (!ConnectTo(address(), clock, Soon()).ok() &&
+           waitpid(pid_, nullptr, WNOHANG) == 0) {
+      std::this_thread::yield();
+    }
+  }
+  ~RedisServer() {
+    kill(pid_, SIGKILL);
+    waitpid(pid_, nullptr, 0);
+  }
+
+  std::string address() const { return absl::StrCat("127.0.0.1:", port_); }
+
+ private:
+  TemporaryFolder folder_;
+  int port_ = 0;
+  pid_t pid_ = -1;
+};
+
+class RendezvousStoreTest : public testing::TestWithParam<std::string> {
+ protected:
+  void SetUp() override {
+    if (GetParam() == "directory") {
+      store_ = std::make_unique<DirectoryStore>(folder_.path());
+      return;
+    }
+    if (!RedisServer::IsInstalled()) GTEST_SKIP() << "no redis-server here";
+    server_ = std::make_unique<RedisServer>();
+    store_ = std::make_unique<RedisStore>(
+        RedisStoreOptions{.address = server_->address()}, clock_);
+  }
+
+  SystemClock clock_;
+  TemporaryFolder folder_;
+  std::unique_ptr<RedisServer> server_;
+  std::unique_ptr<RendezvousStore> store_;
+};
+
+INSTANTIATE_TEST_SUITE_P(Stores, RendezvousStoreTest,
+                         testing::Values("directory", "redis"),
+                         [](const auto& info) { return info.param; });
+
+TEST_P(RendezvousStoreTest, GivesWhatWasPut) {
+  EXPECT_THAT(*store_->Get("job.e1.r0", Soon()), Eq(std::nullopt));
+  const std::string value = std::string("ten\r\nbytes\0x", 12);
+  EPLB_ASSERT_OK(store_->Put("job.e1.r0", value, Soon()));
+  EXPECT_THAT(*store_->Get("job.e1.r0", Soon()), Optional(value));
+  EXPECT_THAT(*store_->Get("job.e1.r1", Soon()), Eq(std::nullopt));
+}
+
+TEST_P(RendezvousStoreTest, TheFirstValueStays) {
+  EPLB_ASSERT_OK(store_->Put("key", "first", Soon()));
+  EXPECT_THAT(store_->Put("key", "second", Soon()),
+              StatusIs(absl::StatusCode::kAlreadyExists, HasSubstr("key")));
+  EXPECT_THAT(*store_->Get("key", Soon()), Optional(Eq("first")));
+}
+
+TEST_P(RendezvousStoreTest, OfManyAtOnceOnePuts) {
+  std::vector<std::thread> threads;
+  std::atomic<int> num_ok = 0;
+  for (int i = 0; i < 8; ++i) {
+    threads.emplace_back([&, i] {
+      num_ok += store_->Put("key", absl::StrCat("of ", i), Soon()).ok();
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(num_ok, 1);
+}
+
+TEST_P(RendezvousStoreTest, ForgetsWhatIsRemoved) {
+  EPLB_ASSERT_OK(store_->Remove("key", Soon()));
+  EPLB_ASSERT_OK(store_->Put("key", "value", Soon()));
+  EPLB_ASSERT_OK(store_->Remove("key", Soon()));
+  EXPECT_THAT(*store_->Get("key", Soon()), Eq(std::nullopt));
+  EPLB_ASSERT_OK(store_->Put("key", "again", Soon()));
+}
+
+TEST(DirectoryStoreTest, OnlyTheUserCanRead) {
+  TemporaryFolder folder;
+  EPLB_ASSERT_OK(DirectoryStore(folder.path()).Put("key", "value", Soon()));
+  struct stat status;
+  ASSERT_EQ(stat(folder.PathOf("eplb.key").c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 0777, 0600);
+}
+
+TEST(DirectoryStoreTest, NamesAFolderThatIsNotThere) {
+  DirectoryStore store("/nowhere/at/all");
+  EXPECT_THAT(
+      store.Put("key", "value", Soon()),
+      StatusIs(absl::StatusCode::kUnavailable, HasSubstr("/nowhere/at/all")));
+  EXPECT_THAT(store.Get("key", Soon()), StatusIs(absl::StatusCode::kUnavailable,
+                                                 HasSubstr("/nowhere/at/all")));
+}
+
+TEST(DirectoryStoreTest, RefusesAValueThatNoRankWrote) {
+  TemporaryFolder folder;
+  folder.Write("eplb.key",
+               std::string(DirectoryStore::kMaxValueBytes + 1, 'x'));
+  EXPECT_THAT(DirectoryStore(folder.path()).Get("key", Soon()),
+              StatusIs(absl::StatusCode::kDataLoss, HasSubstr("eplb.key")));
+}
+
+TEST(RedisStoreTest, NamesAServerThatIsNotThere) {
+  SystemClock clock;
+  std::string address;
+  {
+    const absl::StatusOr<Socket> socket = ListenOn("127.0.0.1");
+    address = absl::StrCat("127.0.0.1:", *LocalPort(*socket));
+  }
+  EXPECT_THAT(RedisStore({.address = address}, clock).Get("key", Soon()),
+              StatusIs(absl::StatusCode::kUnavailable, HasSubstr(address)));
+}
+
+TEST(RedisStoreTest, ASilentServerCostsNoMoreThanTheDeadline) {
+  SystemClock clock;
+  const absl::StatusOr<Socket> silent = ListenOn("127.0.0.1");
+  const std::string address = absl::StrCat("127.0.0.1:", *LocalPort(*silent));
+  EXPECT_THAT(
+      RedisStore({.address = address}, clock)
+          .Get("key", clock.Now() + std::chrono::milliseconds(50)),
+      StatusIs(absl::StatusCode::kDeadlineExceeded, HasSubstr(address)));
+}
+
+}  // namespace
+}  // namespace eplb
