@@ -19,56 +19,12 @@
 #include "collectives/exchange_pairing.h"
 #include "collectives/in_process_channel.h"
 #include "collectives/operation.h"
+#include "collectives/paced_copy.h"
 #include "eplb/core/clock.h"
 #include "eplb/core/status_macros.h"
 
 namespace eplb {
 namespace {
-
-// Copies between looks at whether another rank has failed or time is up. Small
-// against what a deadline is about, large against what a look costs.
-constexpr size_t kBytesPerLook = 256 << 10;
-
-// Touches the callers' memory in steps, between which it notices a failure of
-// the channel and the deadline.
-class PacedCopy {
- public:
-  PacedCopy(const InProcessChannel& channel, SteadyTime deadline)
-      : channel_(channel), deadline_(deadline) {}
-
-  absl::Status Copy(void* to, const void* from, size_t num_bytes) {
-    // Its own place: nothing to do, and memcpy wants distinct memory.
-    if (to == from) return absl::OkStatus();
-    for (size_t done = 0; done < num_bytes;) {
-      const size_t step = std::min(num_bytes - done, kBytesPerLook);
-      std::memcpy(static_cast<std::byte*>(to) + done,
-                  static_cast<const std::byte*>(from) + done, step);
-      done += step;
-      EPLB_RETURN_IF_ERROR(Count(step));
-    }
-    return absl::OkStatus();
-  }
-
-  // Takes account of work that took about as long as copying `num_bytes`.
-  absl::Status Count(size_t num_bytes) {
-    bytes_since_look_ += num_bytes;
-    if (bytes_since_look_ < kBytesPerLook) return absl::OkStatus();
-    bytes_since_look_ = 0;
-    if (channel_.has_failed()) {
-      return absl::CancelledError("another rank has failed");
-    }
-    if (channel_.clock().Now() >= deadline_) {
-      return absl::DeadlineExceededError(
-          absl::StrCat(channel_.name(), ": the deadline passed while copying"));
-    }
-    return absl::OkStatus();
-  }
-
- private:
-  const InProcessChannel& channel_;
-  const SteadyTime deadline_;
-  size_t bytes_since_look_ = 0;
-};
 
 // Unsigned, for sums that wrap instead of being undefined.
 void AddTo(uint64_t* sums, const int64_t* values, int64_t num_values) {
