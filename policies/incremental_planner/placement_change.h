@@ -45,8 +45,9 @@ class PlacementChangeSelector {
   // Whether a change that removes at most `relief` at a cost of at least
   // `cost` could be the best.
   bool CouldBeBest(double relief, int cost) const {
-    return cost <= affordable_ && relief > best_.value * CostUnits(cost);
+    return cost <= affordable_ && relief > ReliefToBeat(cost);
   }
+  double ReliefToBeat(int cost) const { return best_.value * CostUnits(cost); }
 
   // Offers a change; its value is worked out here.
   void Offer(PlacementChange change, double relief, int cost) {

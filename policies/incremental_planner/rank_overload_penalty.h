@@ -34,6 +34,12 @@ struct RankOverloadPenalty {
     const double distance = load - 1.0;
     return excess + spread * (distance * distance);
   }
+
+  // What two ranks that differ by twice `imbalance` cost at least above twice
+  // the convex part at their mean.
+  double OfImbalance(double imbalance) const {
+    return 2 * spread * (imbalance * imbalance);
+  }
 };
 
 }  // namespace eplb
