@@ -26,11 +26,11 @@ constexpr double kSpread = 2.0;
 constexpr int64_t kMaxEvaluationsPerSlot = 600;
 
 // How many of the most loaded ranks are considered for relief by one change.
-// It bounds the work per change on wide groups.
-constexpr int kMaxOverloaded = 8;
+// It bounds the work per change on wide groups; more save no moves.
+constexpr int kMaxOverloaded = 12;
 
 // Layers that need any splits by force need one to four.
-constexpr int kMaxForcedSplits = 20;
+constexpr int kMaxForcedSplits = 10;
 
 // Differences that another order of summation would undo do not count.
 constexpr double kRoundingMargin = 1e-9;

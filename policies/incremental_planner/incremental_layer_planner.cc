@@ -145,9 +145,12 @@ bool IncrementalLayerPlanner::Rebuild(absl::Span<const int64_t> loads,
 // The goal is out of reach, so the best balance found becomes the goal, less
 // the same small gap: perhaps fewer moves lead there.
 void IncrementalLayerPlanner::SettleForBestBalance() {
+  const double limit = best_balance_.largest_rank_load / (1.0 - kGapToBound);
+  const int max_moves = best_balance_.moved_slots - 1;
   placement_.Reset(loads_, start_, current_);
-  Attempt(best_balance_.largest_rank_load / (1.0 - kGapToBound),
-          best_balance_.moved_slots - 1);
+  if (Attempt(limit, max_moves)) return;
+  placement_.Reset(loads_, rebuilt_, current_);
+  if (placement_.largest_rank_load() <= limit) Attempt(limit, max_moves);
 }
 
 // Experts that stay on a rank keep their slots.

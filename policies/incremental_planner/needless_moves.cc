@@ -48,7 +48,8 @@ void ConsiderReturn(const RankOverloadPenalty& penalty,
     const int other_rank = placement.rank_of(other);
     const double other_load = placement.rank_load(other_rank);
     if (other_rank == rank || other_load + shift > penalty.limit ||
-        placement.SwapCost(slot, other) != cost) {
+        placement.SwapCost(slot, other) != cost ||
+        !placement.MaySwap(slot, other)) {
       continue;
     }
     best.Consider(Kind::kSwap, slot, other,

@@ -46,7 +46,7 @@ class ReplacementSearch {
   };
 
   // How many receivers one search considers.
-  static constexpr int kMaxReceivers = 16;
+  static constexpr int kMaxReceivers = 24;
 
   void CollectReceivers(ChangeSearchContext& context);
   void InsertReceiver(Receiver receiver);
