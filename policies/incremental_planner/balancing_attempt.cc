@@ -20,6 +20,7 @@ namespace {
 // How changes are weighed. Near these values the number of moves is flat.
 constexpr double kOverloadStep = 0.08;
 constexpr double kSpread = 2.0;
+constexpr double kReplicaWeight = 0.3;
 
 // An attempt ends after this many evaluations per slot, at its goal or not.
 // Ordinary ones need 20 to 400.
@@ -55,7 +56,7 @@ BalancingAttempt::BalancingAttempt(int num_experts, int num_ranks,
 bool BalancingAttempt::Run(const Goal& goal, WorkingPlacement& placement,
                            PlacementRecord& best_balance) {
   const RankOverloadPenalty penalty = {goal.largest_rank_load, kOverloadStep,
-                                       kSpread};
+                                       kSpread, kReplicaWeight};
   const int64_t max_evaluations =
       kMaxEvaluationsPerSlot * placement.num_slots();
   evaluations_ = 0;

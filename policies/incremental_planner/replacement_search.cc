@@ -23,7 +23,7 @@ double ReliefOfGrowing(const ChangeSearchContext& context, int expert) {
   const WorkingPlacement& placement = context.placement;
   const double drop =
       placement.weight(expert) - placement.weight_if_grown(expert);
-  double relief = 0.0;
+  double relief = context.penalty.OfReplicas(placement.load(expert), drop);
   for (int slot = placement.first_slot(expert); slot >= 0;
        slot = placement.next_slot(slot)) {
     const int rank = placement.rank_of(slot);
@@ -103,7 +103,7 @@ void ReplacementSearch::OfferReplicasOf(ChangeSearchContext& context,
   const WorkingPlacement& placement = context.placement;
   const double growth =
       placement.weight_if_shrunk(expert) - placement.weight(expert);
-  double burden = 0.0;
+  double burden = context.penalty.OfReplicas(placement.load(expert), growth);
   for (int slot = placement.first_slot(expert); slot >= 0;
        slot = placement.next_slot(slot)) {
     const int rank = placement.rank_of(slot);

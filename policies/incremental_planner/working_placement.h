@@ -44,6 +44,7 @@ class WorkingPlacement {
   int rank_of(int slot) const { return rank_of_[slot]; }
   double rank_load(int rank) const { return rank_load_[rank]; }
   int count(int expert) const { return count_[expert]; }
+  double load(int expert) const { return load_[expert]; }
   // Load of one replica: now, with one replica more, and with one fewer (for
   // which there must be at least two).
   double weight(int expert) const { return weight_[expert]; }
