@@ -17,32 +17,21 @@
 namespace eplb {
 namespace {
 
-// How variants weigh changes: near these values the number of moves is flat,
-// so all of them are good and yet take different ways.
-struct Weights {
-  double overload_step;
-  double spread;
-};
-constexpr Weights kWeights[] = {
-    {0.08, 2.0}, {0.05, 0.5}, {0.1, 1.0}, {0.1, 0.3}};
-constexpr int kNumWeights = 4;
-
-// The part by which variants above 0 discount changes at random.
-constexpr double kVariation = 0.15;
+// How changes are weighed. Near these values the number of moves is flat.
+constexpr double kOverloadStep = 0.08;
+constexpr double kSpread = 2.0;
+constexpr double kReplicaWeight = 0.3;
 
 // An attempt ends after this many evaluations per slot, at its goal or not.
 // Ordinary ones need 20 to 400.
 constexpr int64_t kMaxEvaluationsPerSlot = 600;
 
 // How many of the most loaded ranks are considered for relief by one change.
-// It bounds the work per change on wide groups.
-constexpr int kMaxOverloaded = 64;
-
-// Hardly any attempt brings more ranks below the limit than it has moves.
-constexpr double kMovesPerOverloadedRank = 0.9;
+// It bounds the work per change on wide groups; more save no moves.
+constexpr int kMaxOverloaded = 12;
 
 // Layers that need any splits by force need one to four.
-constexpr int kMaxForcedSplits = 20;
+constexpr int kMaxForcedSplits = 10;
 
 // Differences that another order of summation would undo do not count.
 constexpr double kRoundingMargin = 1e-9;
@@ -66,29 +55,23 @@ BalancingAttempt::BalancingAttempt(int num_experts, int num_ranks,
 
 bool BalancingAttempt::Run(const Goal& goal, WorkingPlacement& placement,
                            PlacementRecord& best_balance) {
-  const Weights& weights = kWeights[goal.variant % kNumWeights];
-  const RankOverloadPenalty penalty = {goal.largest_rank_load,
-                                       weights.overload_step, weights.spread};
-  const double variation = goal.variant == 0 ? 0.0 : kVariation;
-  const int64_t last_evaluation =
-      evaluations_ + kMaxEvaluationsPerSlot * placement.num_slots();
+  const RankOverloadPenalty penalty = {goal.largest_rank_load, kOverloadStep,
+                                       kSpread, kReplicaWeight};
+  const int64_t max_evaluations =
+      kMaxEvaluationsPerSlot * placement.num_slots();
+  evaluations_ = 0;
   int forced_splits = 0;
   replacements_.UnpinAll();
   while (placement.largest_rank_load() > goal.largest_rank_load) {
-    if (evaluations_ > last_evaluation) return false;
+    if (evaluations_ > max_evaluations) return false;
     const int affordable = goal.max_moves - placement.moved_slots();
-    PlacementChangeSelector selector(affordable, variation, goal.variant);
-    const PlacementChange change = FindChange(penalty, selector, placement);
-    if (goal.give_up_early &&
-        affordable < kMovesPerOverloadedRank * num_overloaded_) {
-      return false;
-    }
+    const PlacementChange change = FindChange(penalty, affordable, placement);
     if (change.kind != PlacementChange::Kind::kNone) {
       change.ApplyTo(placement);
       continue;
     }
     RecordIfBetter(placement, goal.max_moves, best_balance);
-    if (goal.give_up_early || ++forced_splits > kMaxForcedSplits ||
+    if (++forced_splits > kMaxForcedSplits ||
         !SplitByForce(penalty, affordable, placement)) {
       return false;
     }
@@ -99,19 +82,20 @@ bool BalancingAttempt::Run(const Goal& goal, WorkingPlacement& placement,
 }
 
 PlacementChange BalancingAttempt::FindChange(const RankOverloadPenalty& penalty,
-                                             PlacementChangeSelector& selector,
+                                             int affordable,
                                              WorkingPlacement& placement) {
-  num_overloaded_ = 0;
+  PlacementChangeSelector selector(affordable);
+  int num_overloaded = 0;
   for (int rank = 0; rank < placement.num_ranks(); ++rank) {
     rank_penalties_[rank] = penalty.Of(placement.rank_load(rank));
-    if (placement.rank_load(rank) > penalty.limit) ++num_overloaded_;
+    if (placement.rank_load(rank) > penalty.limit) ++num_overloaded;
   }
   ChangeSearchContext context = {
       .placement = placement,
       .penalty = penalty,
       .ranks = placement.RanksByFallingLoad(),
       .rank_penalties = rank_penalties_,
-      .num_overloaded = std::min(num_overloaded_, kMaxOverloaded),
+      .num_overloaded = std::min(num_overloaded, kMaxOverloaded),
       .selector = selector};
   // Each stage prunes by the best of the stages before it, so those that find
   // good changes at little expense come first.

@@ -22,11 +22,6 @@ class BalancingAttempt {
   struct Goal {
     double largest_rank_load;  // not to be exceeded by any rank
     int max_moves;
-    // Numbers above 0 vary the choice of changes, each in its own way.
-    int variant = 0;
-    // With a result at hand an attempt is only worth going on with while it
-    // looks better than that; without one it must get out of local optima.
-    bool give_up_early = false;
   };
 
   BalancingAttempt(int num_experts, int num_ranks, int slots_per_rank);
@@ -37,12 +32,8 @@ class BalancingAttempt {
   bool Run(const Goal& goal, WorkingPlacement& placement,
            PlacementRecord& best_balance);
 
-  // Candidate changes looked at since construction: the measure of work.
-  int64_t evaluations() const { return evaluations_; }
-
  private:
-  PlacementChange FindChange(const RankOverloadPenalty& penalty,
-                             PlacementChangeSelector& selector,
+  PlacementChange FindChange(const RankOverloadPenalty& penalty, int affordable,
                              WorkingPlacement& placement);
   bool SplitByForce(const RankOverloadPenalty& penalty, int affordable,
                     WorkingPlacement& placement);
@@ -52,7 +43,7 @@ class BalancingAttempt {
   ReplacementSearch replacements_;
   ReplacementRelief relief_;
   std::vector<double> rank_penalties_;
-  int num_overloaded_ = 0;
+  // Candidate changes looked at in this run: the measure of work.
   int64_t evaluations_ = 0;
 };
 

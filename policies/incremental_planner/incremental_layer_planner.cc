@@ -17,11 +17,10 @@ constexpr double kGapToBound = 0.002;
 // Keeps a result above the target when its loads are summed in another order.
 constexpr double kRoundingMargin = 1e-9;
 
-// How many ways to the goal are tried, and how many evaluations per slot may
-// be spent in total before another one is begun. Two ways save about one move
-// in fifty compared with one, further ones ever less.
-constexpr int kMaxAttempts = 4;
-constexpr int64_t kEvaluationsPerSlot = 100;
+// A layer with more than this part of its load above the limit is built anew:
+// step by step it would take several times as long for nearly as many moves.
+// Loads that drift from plan to plan misplace less than 0.1.
+constexpr double kMisplacedToRebuild = 0.2;
 
 // Bisection steps for the best balance within a limit of moves.
 constexpr int kMoveLimitSteps = 6;
@@ -43,7 +42,7 @@ IncrementalLayerPlanner::IncrementalLayerPlanner(int num_experts, int num_ranks,
       current_(num_slots_),
       start_(num_slots_),
       rebuilt_(num_slots_),
-      fewest_moves_(num_slots_),
+      reached_(num_slots_),
       best_balance_(num_slots_) {
   incoming_.reserve(slots_per_rank);
 }
@@ -59,10 +58,10 @@ void IncrementalLayerPlanner::PlanLayer(absl::Span<const int64_t> loads,
   }
   placement_.Reset(loads_, start_, current_);
   best_balance_.Take(placement_);
-  fewest_moves_.exists = false;
+  reached_.exists = false;
   const double wanted = WantedRankLoad(loads);
   if (best_balance_.largest_rank_load > wanted) Balance(loads, wanted);
-  WriteResult(fewest_moves_.exists ? fewest_moves_ : best_balance_, experts);
+  WriteResult(reached_.exists ? reached_ : best_balance_, experts);
 }
 
 // A layer without load counts as balanced: its loads stay 0.
@@ -91,34 +90,31 @@ void IncrementalLayerPlanner::Balance(absl::Span<const int64_t> loads,
   move_limit_ = options_.max_moves > 0
                     ? std::max(options_.max_moves, placement_.moved_slots())
                     : num_slots_;
-  TryChanges(limit);
-  if (!fewest_moves_.exists && move_limit_ < num_slots_) {
+  const bool may_rebuild = move_limit_ >= num_slots_;
+  const bool is_far = may_rebuild && Misplaced(limit) > kMisplacedToRebuild;
+  if (!is_far && Attempt(limit, move_limit_)) return;
+  if (!may_rebuild) {
     BalanceWithinMoveLimit(limit);
+    return;
   }
-  // Nearly every slot of a layer that is built anew may have moved.
-  if (!fewest_moves_.exists && move_limit_ >= num_slots_) {
-    Rebuild(loads, limit);
-    if (!fewest_moves_.exists) SettleForBestBalance();
-  }
+  if (!Rebuild(loads, limit)) SettleForBestBalance();
 }
 
-void IncrementalLayerPlanner::TryChanges(double limit) {
-  const int64_t before = attempt_.evaluations();
-  for (int i = 0; i < kMaxAttempts; ++i) {
-    const bool reached = fewest_moves_.exists;
-    const BalancingAttempt::Goal goal = {
-        .largest_rank_load = limit,
-        .max_moves = reached ? fewest_moves_.moved_slots - 1 : move_limit_,
-        .variant = i,
-        .give_up_early = reached};
-    if (i > 0) placement_.Reset(loads_, start_, current_);
-    if (attempt_.Run(goal, placement_, best_balance_)) {
-      fewest_moves_.Take(placement_);
-    }
-    const int64_t spent = attempt_.evaluations() - before;
-    const int64_t next = spent / (i + 1);
-    if (spent + next > kEvaluationsPerSlot * num_slots_) break;
+double IncrementalLayerPlanner::Misplaced(double limit) const {
+  double excess = 0.0;
+  for (int rank = 0; rank < placement_.num_ranks(); ++rank) {
+    excess += std::max(placement_.rank_load(rank) - limit, 0.0);
   }
+  return excess / placement_.num_ranks();
+}
+
+// On success `reached_` has the result.
+bool IncrementalLayerPlanner::Attempt(double limit, int max_moves) {
+  reached_.exists =
+      attempt_.Run({.largest_rank_load = limit, .max_moves = max_moves},
+                   placement_, best_balance_);
+  if (reached_.exists) reached_.Take(placement_);
+  return reached_.exists;
 }
 
 // An attempt lowers the sum of all overloads. How low a limit on rank load can
@@ -134,32 +130,27 @@ void IncrementalLayerPlanner::BalanceWithinMoveLimit(double limit) {
   }
 }
 
-void IncrementalLayerPlanner::Rebuild(absl::Span<const int64_t> loads,
+// Nearly every slot of a layer that is built anew has moved; an attempt that
+// begins at its goal takes most of those moves back.
+bool IncrementalLayerPlanner::Rebuild(absl::Span<const int64_t> loads,
                                       double limit) {
   refined_.PlanLayer(loads, {}, absl::MakeSpan(rebuilt_));
   rank_naming_.MeetAgain(current_, absl::MakeSpan(rebuilt_));
   placement_.Reset(loads_, rebuilt_, current_);
-  if (placement_.largest_rank_load() < best_balance_.largest_rank_load) {
-    best_balance_.Take(placement_);
-  }
-  const BalancingAttempt::Goal goal = {.largest_rank_load = limit,
-                                       .max_moves = move_limit_};
-  if (attempt_.Run(goal, placement_, best_balance_)) {
-    fewest_moves_.Take(placement_);
-  }
+  const double largest = placement_.largest_rank_load();
+  if (largest < best_balance_.largest_rank_load) best_balance_.Take(placement_);
+  return largest <= limit && Attempt(limit, move_limit_);
 }
 
 // The goal is out of reach, so the best balance found becomes the goal, less
 // the same small gap: perhaps fewer moves lead there.
 void IncrementalLayerPlanner::SettleForBestBalance() {
+  const double limit = best_balance_.largest_rank_load / (1.0 - kGapToBound);
+  const int max_moves = best_balance_.moved_slots - 1;
   placement_.Reset(loads_, start_, current_);
-  const BalancingAttempt::Goal goal = {
-      .largest_rank_load =
-          best_balance_.largest_rank_load / (1.0 - kGapToBound),
-      .max_moves = best_balance_.moved_slots - 1};
-  if (attempt_.Run(goal, placement_, best_balance_)) {
-    fewest_moves_.Take(placement_);
-  }
+  if (Attempt(limit, max_moves)) return;
+  placement_.Reset(loads_, rebuilt_, current_);
+  if (placement_.largest_rank_load() <= limit) Attempt(limit, max_moves);
 }
 
 // Experts that stay on a rank keep their slots.

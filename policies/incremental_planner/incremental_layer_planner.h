@@ -52,12 +52,15 @@ class IncrementalLayerPlanner final : public LayerPlanner {
   void ScaleLoads(absl::Span<const int64_t> loads);
   // The largest rank load to aim at, in units of the mean.
   double WantedRankLoad(absl::Span<const int64_t> loads) const;
-  // Ways to bring every rank down to a load, each for when the one before has
-  // failed.
   void Balance(absl::Span<const int64_t> loads, double wanted);
-  void TryChanges(double limit);
+  // The part of all load that is above the limit of its rank.
+  double Misplaced(double limit) const;
+  // Changes placement_ until no rank exceeds the limit, if that can be done
+  // for so many moves.
+  bool Attempt(double limit, int max_moves);
+  // What is left when that has failed.
   void BalanceWithinMoveLimit(double limit);
-  void Rebuild(absl::Span<const int64_t> loads, double limit);
+  bool Rebuild(absl::Span<const int64_t> loads, double limit);
   void SettleForBestBalance();
   void WriteResult(const PlacementRecord& result, absl::Span<int32_t> experts);
 
@@ -75,7 +78,7 @@ class IncrementalLayerPlanner final : public LayerPlanner {
   std::vector<int32_t> rebuilt_;
   std::vector<int32_t> incoming_;  // experts of one rank without a slot yet
   int move_limit_ = 0;
-  PlacementRecord fewest_moves_;  // among those that reach the wanted load
+  PlacementRecord reached_;       // what the last attempt came to, if it did
   PlacementRecord best_balance_;  // for when none does
 };
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -241,6 +242,52 @@ TEST(IncrementalLayerPlannerTest, HotExpertTakesARedundantSlotForOneMove) {
   const std::vector<int32_t> experts = PlannedCase(c).Plan(c.current);
   EXPECT_EQ(MovesOf(c, experts), 1);
   EXPECT_EQ(ReplicasOf(c.layer, experts)[0], 2);
+}
+
+// The k-th of the experts, in an order without a pattern, has 1/k of the load
+// of the first.
+PlannerCase SkewedLayer(int num_ranks, int slots_per_rank) {
+  PlannerCase layer{.num_experts = 256,
+                    .num_ranks = num_ranks,
+                    .slots_per_rank = slots_per_rank,
+                    .loads = std::vector<int64_t>(256)};
+  for (int k = 0; k < 256; ++k) {
+    layer.loads[k * 101 % 256] = 1000000 / (k + 1);
+  }
+  return layer;
+}
+
+std::vector<int32_t> InitialCurrent(const PlannerCase& layer) {
+  std::vector<int32_t> current(layer.num_slots());
+  for (int slot = 0; slot < layer.num_slots(); ++slot) {
+    current[slot] = slot % layer.num_experts;
+  }
+  return current;
+}
+
+TEST(IncrementalLayerPlannerTest, ALayerFarFromBalancedKeepsMostSlots) {
+  IncrementalCase c{.layer = SkewedLayer(32, 9),
+                    .current = {},
+                    .options = {.target_balancedness = 0.97, .max_moves = 0}};
+  c.current = InitialCurrent(c.layer);
+  ASSERT_LT(BalancednessOf(c.layer, c.current), 0.4);
+  const std::vector<int32_t> experts = PlannedCase(c).Plan(c.current);
+  EXPECT_GE(BalancednessOf(c.layer, experts), 0.97);
+  EXPECT_LT(MovesOf(c, experts), c.layer.num_slots() / 2);
+}
+
+TEST(IncrementalLayerPlannerTest, ALayerWithoutAWayToItsTargetKeepsMostSlots) {
+  IncrementalCase c{.layer = SkewedLayer(144, 2),
+                    .current = {},
+                    .options = {.target_balancedness = 0.98, .max_moves = 0}};
+  PlannerCase before = c.layer;
+  std::swap(before.loads[0], before.loads[1]);
+  c.current = Greedy(before);
+  const std::vector<int32_t> experts = PlannedCase(c).Plan(c.current);
+  EXPECT_LT(BalancednessOf(c.layer, experts), 0.98);
+  EXPECT_GE(BalancednessOf(c.layer, experts),
+            BalancednessOf(c.layer, Greedy(c.layer)) * (1 - kSettledGap));
+  EXPECT_LT(MovesOf(c, experts), c.layer.num_slots() / 2);
 }
 
 }  // namespace

@@ -1,8 +1,6 @@
 #ifndef EPLB_POLICIES_INCREMENTAL_PLANNER_PLACEMENT_CHANGE_H_
 #define EPLB_POLICIES_INCREMENTAL_PLANNER_PLACEMENT_CHANGE_H_
 
-#include <cstdint>
-
 #include "policies/incremental_planner/working_placement.h"
 
 namespace eplb {
@@ -41,22 +39,19 @@ class PlacementChangeSelector {
   // a fifth of a move lets one that costs a move win when it is much better.
   static constexpr double kFreeChangeCost = 0.2;
 
-  // `affordable` is the largest cost a change may have. `variation` above 0
-  // discounts every change by a fixed pseudo-random part of up to that much,
-  // chosen by `seed`: attempts with different seeds take different paths.
-  PlacementChangeSelector(int affordable, double variation, uint32_t seed)
-      : affordable_(affordable), variation_(variation), seed_(seed) {}
+  // `affordable` is the largest cost a change may have.
+  explicit PlacementChangeSelector(int affordable) : affordable_(affordable) {}
 
   // Whether a change that removes at most `relief` at a cost of at least
   // `cost` could be the best.
   bool CouldBeBest(double relief, int cost) const {
-    return cost <= affordable_ && relief > best_.value * CostUnits(cost);
+    return cost <= affordable_ && relief > ReliefToBeat(cost);
   }
+  double ReliefToBeat(int cost) const { return best_.value * CostUnits(cost); }
 
   // Offers a change; its value is worked out here.
   void Offer(PlacementChange change, double relief, int cost) {
     if (cost > affordable_) return;
-    if (variation_ > 0.0) relief *= Discount(change.slot, change.other);
     change.value = relief / CostUnits(cost);
     if (change.value > best_.value) best_ = change;
   }
@@ -71,16 +66,7 @@ class PlacementChangeSelector {
     return cost > 0 ? static_cast<double>(cost) : kFreeChangeCost;
   }
 
-  double Discount(int slot, int other) const {
-    uint32_t hash = seed_ + static_cast<uint32_t>(slot) * 0x9E3779B1u;
-    hash = (hash ^ (hash >> 15)) + static_cast<uint32_t>(other) * 0x85EBCA77u;
-    hash = (hash ^ (hash >> 13)) * 0xC2B2AE3Du;
-    return 1.0 - variation_ * static_cast<double>(hash >> 24) / 256.0;
-  }
-
   const int affordable_;
-  const double variation_;
-  const uint32_t seed_;
   PlacementChange best_ = {.value = kNegligible};
 };
 

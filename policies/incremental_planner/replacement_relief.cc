@@ -6,6 +6,22 @@
 #include "policies/incremental_planner/working_placement.h"
 
 namespace eplb {
+namespace {
+
+// What a replica less of one expert and one more of another add to the penalty
+// of replicas.
+double PenaltyOfReplicas(const WorkingPlacement& placement,
+                         const RankOverloadPenalty& penalty, int shrunk,
+                         int grown) {
+  return penalty.OfReplicas(
+             placement.load(shrunk),
+             placement.weight_if_shrunk(shrunk) - placement.weight(shrunk)) -
+         penalty.OfReplicas(
+             placement.load(grown),
+             placement.weight(grown) - placement.weight_if_grown(grown));
+}
+
+}  // namespace
 
 ReplacementRelief::ReplacementRelief(int num_ranks)
     : change_(num_ranks), question_of_(num_ranks) {
@@ -23,7 +39,8 @@ double ReplacementRelief::OfReplace(const WorkingPlacement& placement,
   TouchAll(placement, removed, slot,
            placement.weight_if_shrunk(removed) - weight);
   TouchAll(placement, expert, -1, grown_weight - placement.weight(expert));
-  return Sum(placement, penalty);
+  return Sum(placement, penalty) -
+         PenaltyOfReplicas(placement, penalty, removed, expert);
 }
 
 double ReplacementRelief::OfShift(const WorkingPlacement& placement,
@@ -39,7 +56,8 @@ double ReplacementRelief::OfShift(const WorkingPlacement& placement,
   TouchAll(placement, removed, target,
            placement.weight_if_shrunk(removed) - weight);
   TouchAll(placement, expert, -1, grown_weight - placement.weight(expert));
-  return Sum(placement, penalty);
+  return Sum(placement, penalty) -
+         PenaltyOfReplicas(placement, penalty, removed, expert);
 }
 
 void ReplacementRelief::Begin() {

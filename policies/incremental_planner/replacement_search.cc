@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 
 #include "policies/incremental_planner/change_search_context.h"
 #include "policies/incremental_planner/placement_change.h"
@@ -13,16 +14,16 @@ namespace {
 
 using Kind = PlacementChange::Kind;
 
-// How many of the least loaded ranks lend their lightest expert as a filler
-// for a replica that leaves an overloaded rank.
-constexpr int kFillers = 6;
+// Shifts are many, so only the most loaded ranks are searched for them. All
+// overloaded ranks would save one move in a hundred for twice the time.
+constexpr int kMaxShiftedFrom = 4;
 
 // What one replica more takes off the ranks that hold the expert now.
 double ReliefOfGrowing(const ChangeSearchContext& context, int expert) {
   const WorkingPlacement& placement = context.placement;
   const double drop =
       placement.weight(expert) - placement.weight_if_grown(expert);
-  double relief = 0.0;
+  double relief = context.penalty.OfReplicas(placement.load(expert), drop);
   for (int slot = placement.first_slot(expert); slot >= 0;
        slot = placement.next_slot(slot)) {
     const int rank = placement.rank_of(slot);
@@ -59,6 +60,7 @@ void ReplacementSearch::CollectReceivers(ChangeSearchContext& context) {
   const WorkingPlacement& placement = context.placement;
   ++search_number_;
   num_receivers_ = 0;
+  least_receiver_weight_ = std::numeric_limits<double>::infinity();
   for (int i = 0; i < context.num_overloaded; ++i) {
     const int32_t* slots = placement.sorted_slots(context.ranks[i]);
     for (int k = 0; k < placement.slots_per_rank(); ++k) {
@@ -67,9 +69,18 @@ void ReplacementSearch::CollectReceivers(ChangeSearchContext& context) {
       seen_[expert] = search_number_;
       ++context.evaluations;
       const double relief = ReliefOfGrowing(context, expert);
-      if (relief > 0.0) InsertReceiver({relief, expert});
+      if (relief <= 0.0) continue;
+      least_receiver_weight_ =
+          std::min(least_receiver_weight_, placement.weight_if_grown(expert));
+      InsertReceiver({relief, expert});
     }
   }
+}
+
+double ReplacementSearch::LeastPenaltyWithReceiver(
+    const ChangeSearchContext& context, double rest) const {
+  const double load = rest + least_receiver_weight_;
+  return load > 1.0 ? context.penalty.Of(load) : 0.0;
 }
 
 void ReplacementSearch::InsertReceiver(Receiver receiver) {
@@ -92,7 +103,7 @@ void ReplacementSearch::OfferReplicasOf(ChangeSearchContext& context,
   const WorkingPlacement& placement = context.placement;
   const double growth =
       placement.weight_if_shrunk(expert) - placement.weight(expert);
-  double burden = 0.0;
+  double burden = context.penalty.OfReplicas(placement.load(expert), growth);
   for (int slot = placement.first_slot(expert); slot >= 0;
        slot = placement.next_slot(slot)) {
     const int rank = placement.rank_of(slot);
@@ -113,43 +124,16 @@ void ReplacementSearch::OfferSlot(ChangeSearchContext& context,
                                   const Donor& donor) {
   const WorkingPlacement& placement = context.placement;
   const int least_cost = placement.IsMoved(donor.slot) ? 0 : 1;
+  const int rank = placement.rank_of(donor.slot);
+  const double rest = placement.rank_load(rank) -
+                      placement.weight(placement.expert_of(donor.slot));
+  const double most = donor.base - LeastPenaltyWithReceiver(context, rest);
   for (int i = 0; i < num_receivers_; ++i) {
-    if (!context.selector.CouldBeBest(receivers_[i].relief + donor.base,
+    if (!context.selector.CouldBeBest(receivers_[i].relief + most,
                                       least_cost)) {
       break;
     }
     OfferReplace(context, donor, receivers_[i]);
-  }
-  const int rank = placement.rank_of(donor.slot);
-  if (placement.IsChanged(rank)) OfferHomecomers(context, donor);
-  if (placement.rank_load(rank) > context.penalty.limit) {
-    OfferFillers(context, donor);
-  }
-}
-
-// An expert that the reference has on the rank comes back for nothing.
-void ReplacementSearch::OfferHomecomers(ChangeSearchContext& context,
-                                        const Donor& donor) {
-  const WorkingPlacement& placement = context.placement;
-  const int rank = placement.rank_of(donor.slot);
-  const int first = rank * placement.slots_per_rank();
-  for (int i = 0; i < placement.slots_per_rank(); ++i) {
-    const int expert = placement.ReferenceExpert(first + i);
-    if (expert < 0 || placement.Surplus(rank, expert) >= 0) continue;
-    OfferReplace(context, donor, {ReliefOfGrowing(context, expert), expert});
-  }
-}
-
-void ReplacementSearch::OfferFillers(ChangeSearchContext& context,
-                                     const Donor& donor) {
-  const WorkingPlacement& placement = context.placement;
-  const int last =
-      std::max(context.num_overloaded, context.num_ranks() - kFillers);
-  for (int i = context.num_ranks() - 1; i >= last; --i) {
-    const int lightest = placement.sorted_slots(
-        context.ranks[i])[placement.slots_per_rank() - 1];
-    const int expert = placement.expert_of(lightest);
-    OfferReplace(context, donor, {ReliefOfGrowing(context, expert), expert});
   }
 }
 
@@ -184,7 +168,8 @@ void ReplacementSearch::OfferShifts(ChangeSearchContext& context) {
   KeepPromisingDonors(context,
                       most_relief + context.rank_penalties[context.ranks[0]]);
   if (donors_.empty()) return;
-  for (int i = 0; i < context.num_overloaded; ++i) {
+  const int num_relieved = std::min(context.num_overloaded, kMaxShiftedFrom);
+  for (int i = 0; i < num_relieved; ++i) {
     const int rank = context.ranks[i];
     const double most =
         most_relief + context.rank_penalties[rank] + donors_[0].base;
@@ -192,11 +177,12 @@ void ReplacementSearch::OfferShifts(ChangeSearchContext& context) {
     for (int k = 0; k < placement.slots_per_rank(); ++k) {
       const double rest =
           placement.rank_load(rank) - placement.sorted_weights(rank)[k];
-      const double least_penalty = rest > 1.0 ? context.penalty.Of(rest) : 0.0;
+      const double least_penalty = LeastPenaltyWithReceiver(context, rest);
       // Lighter experts leave even more behind.
       if (!context.selector.CouldBeBest(most - least_penalty, 1)) break;
       // The best receiver alone: which donor is best hardly depends on it.
-      const Receiver receiver = BestReceiverFor(context, rank, rest);
+      const Receiver receiver =
+          BestReceiverFor(context, rank, rest, least_penalty);
       if (receiver.expert < 0) continue;
       OfferShiftsOf(context, placement.sorted_slots(rank)[k], receiver);
     }
@@ -220,15 +206,16 @@ void ReplacementSearch::KeepPromisingDonors(const ChangeSearchContext& context,
 }
 
 // For a rank that is left with `rest`; its own relief included. The expert is
-// -1 when no receiver relieves anything.
+// -1 when no receiver is good enough for the best donor.
 ReplacementSearch::Receiver ReplacementSearch::BestReceiverFor(
-    ChangeSearchContext& context, int rank, double rest) const {
+    ChangeSearchContext& context, int rank, double rest,
+    double least_penalty) const {
   const WorkingPlacement& placement = context.placement;
-  Receiver best = {0.0, -1};
+  Receiver best = {context.selector.ReliefToBeat(1) - donors_[0].base, -1};
   for (int i = 0; i < num_receivers_; ++i) {
     const int expert = receivers_[i].expert;
     const double before = receivers_[i].relief + context.rank_penalties[rank];
-    if (before <= best.relief) break;
+    if (before - least_penalty <= best.relief) break;
     ++context.evaluations;
     const double relief =
         before - context.penalty.Of(rest + placement.weight_if_grown(expert));

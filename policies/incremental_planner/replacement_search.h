@@ -50,21 +50,23 @@ class ReplacementSearch {
 
   void CollectReceivers(ChangeSearchContext& context);
   void InsertReceiver(Receiver receiver);
+  // A lower bound for a rank that has `rest` besides a receiver.
+  double LeastPenaltyWithReceiver(const ChangeSearchContext& context,
+                                  double rest) const;
   void OfferReplicasOf(ChangeSearchContext& context, int expert);
   void OfferSlot(ChangeSearchContext& context, const Donor& donor);
-  void OfferHomecomers(ChangeSearchContext& context, const Donor& donor);
-  void OfferFillers(ChangeSearchContext& context, const Donor& donor);
   void OfferReplace(ChangeSearchContext& context, const Donor& donor,
                     const Receiver& receiver);
   void KeepPromisingDonors(const ChangeSearchContext& context, double most);
-  Receiver BestReceiverFor(ChangeSearchContext& context, int rank,
-                           double rest) const;
+  Receiver BestReceiverFor(ChangeSearchContext& context, int rank, double rest,
+                           double least_penalty) const;
   void OfferShiftsOf(ChangeSearchContext& context, int slot,
                      const Receiver& receiver);
 
   ReplacementRelief relief_;
   std::array<Receiver, kMaxReceivers> receivers_;  // by falling relief
   int num_receivers_ = 0;
+  double least_receiver_weight_ = 0.0;  // once it has grown
   std::vector<Donor> donors_;
   std::vector<uint32_t> seen_;  // per expert, the search that last saw it
   uint32_t search_number_ = 0;

@@ -15,8 +15,8 @@ namespace {
 using Kind = PlacementChange::Kind;
 
 // How many of the least loaded ranks are considered as partners. It bounds the
-// work per change on wide groups; up to 64 ranks nothing is left out.
-constexpr int kMaxPartners = 64;
+// work per change on wide groups; more partners save no moves.
+constexpr int kMaxPartners = 8;
 
 // No swap between two ranks relieves more than one that levels them.
 double ReliefBound(const ChangeSearchContext& context, int rank, int other) {
@@ -75,32 +75,14 @@ void OfferSwapOfRanks(ChangeSearchContext& context, int hot, int cold) {
   if (best_hot >= 0) OfferSwap(context, best_hot, best_cold);
 }
 
-// Swaps that bring an expert of the reference back to the moved slot's rank.
-void OfferReturns(ChangeSearchContext& context, int slot) {
-  const WorkingPlacement& placement = context.placement;
-  const int rank = placement.rank_of(slot);
-  const int first = rank * placement.slots_per_rank();
-  for (int i = 0; i < placement.slots_per_rank(); ++i) {
-    const int expert = placement.ReferenceExpert(first + i);
-    if (expert < 0 || placement.Surplus(rank, expert) >= 0) continue;
-    for (int other = placement.first_slot(expert); other >= 0;
-         other = placement.next_slot(other)) {
-      ++context.evaluations;
-      if (placement.rank_of(other) == rank) continue;
-      if (placement.MaySwap(slot, other)) OfferSwap(context, slot, other);
-    }
-  }
-}
-
 // Swaps of a moved slot with those of another rank, at least one of the two
 // ranks being overloaded. Returns false when the ranks are too alike for any.
 bool OfferSwapsWithRank(ChangeSearchContext& context, int slot, int rank) {
   const WorkingPlacement& placement = context.placement;
   const int own_rank = placement.rank_of(slot);
   ++context.evaluations;
-  if (!context.selector.CouldBeBest(ReliefBound(context, rank, own_rank), 1)) {
-    return false;
-  }
+  const double most = ReliefBound(context, rank, own_rank);
+  if (!context.selector.CouldBeBest(most, 1)) return false;
   const double load = placement.rank_load(rank);
   const double own_load = placement.rank_load(own_rank);
   const double before =
@@ -111,6 +93,11 @@ bool OfferSwapsWithRank(ChangeSearchContext& context, int slot, int rank) {
   for (int i = 0; i < placement.slots_per_rank(); ++i) {
     ++context.evaluations;
     const double shift = weights[i] - own_weight;
+    const double imbalance = (load - own_load) / 2 - shift;
+    if (!context.selector.CouldBeBest(
+            most - context.penalty.OfImbalance(imbalance), 1)) {
+      continue;
+    }
     const double relief = before - context.penalty.Of(load - shift) -
                           context.penalty.Of(own_load + shift);
     if (!context.selector.CouldBeBest(relief, 1)) continue;
@@ -146,7 +133,6 @@ void OfferSwapsOfMovedSlots(ChangeSearchContext& context) {
   if (placement.moved_slots() == 0) return;
   for (int slot = 0; slot < placement.num_slots(); ++slot) {
     if (!placement.IsMoved(slot)) continue;
-    OfferReturns(context, slot);
     const int rank = placement.rank_of(slot);
     // From both ends of the order, each until the ranks are too alike.
     for (int i = 0; i < context.num_overloaded; ++i) {

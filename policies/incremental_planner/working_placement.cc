@@ -26,7 +26,6 @@ WorkingPlacement::WorkingPlacement(int num_experts, int num_ranks,
       sorted_slot_(num_slots()),
       sorted_weight_(num_slots()),
       rank_load_(num_ranks),
-      is_changed_(num_ranks),
       ranks_by_load_(num_ranks),
       surplus_(static_cast<size_t>(num_ranks) * num_experts) {
   for (int slot = 0; slot < num_slots(); ++slot) {
@@ -170,10 +169,8 @@ void WorkingPlacement::SetCount(int expert, int count) {
 
 void WorkingPlacement::RefreshMoved(int rank) {
   const int first = rank * slots_per_rank_;
-  is_changed_[rank] = 0;
   for (int slot = first; slot < first + slots_per_rank_; ++slot) {
     is_moved_[slot] = Surplus(rank, expert_of_[slot]) > 0;
-    is_changed_[rank] |= is_moved_[slot];
   }
 }
 

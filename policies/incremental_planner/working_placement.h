@@ -44,6 +44,7 @@ class WorkingPlacement {
   int rank_of(int slot) const { return rank_of_[slot]; }
   double rank_load(int rank) const { return rank_load_[rank]; }
   int count(int expert) const { return count_[expert]; }
+  double load(int expert) const { return load_[expert]; }
   // Load of one replica: now, with one replica more, and with one fewer (for
   // which there must be at least two).
   double weight(int expert) const { return weight_[expert]; }
@@ -77,8 +78,6 @@ class WorkingPlacement {
   }
   // Whether the rank holds the slot's expert more often than the reference.
   bool IsMoved(int slot) const { return is_moved_[slot] != 0; }
-  // Whether any slot of the rank is moved.
-  bool IsChanged(int rank) const { return is_changed_[rank] != 0; }
   int ReferenceExpert(int slot) const { return reference_[slot]; }
 
   // What a change adds to moved_slots(); negative when it saves moves.
@@ -124,7 +123,6 @@ class WorkingPlacement {
   std::vector<double> sorted_weight_;
   // Per rank.
   std::vector<double> rank_load_;
-  std::vector<uint8_t> is_changed_;
   std::vector<int32_t> ranks_by_load_;
   // Per (rank, expert). Only entries of current or reference pairs differ
   // from 0, so that a reset need not walk over all of it.
