@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <memory>
 #include <string>
@@ -121,6 +122,16 @@ int FakeNccl::largest_group() const {
   return largest_group_;
 }
 
+int64_t FakeNccl::num_polls() const {
+  absl::MutexLock lock(&mutex_);
+  return num_polls_;
+}
+
+bool FakeNccl::has_blocked_abort() const {
+  absl::MutexLock lock(&mutex_);
+  return num_blocked_aborts_ > 0;
+}
+
 int FakeNccl::num_aborts() const {
   absl::MutexLock lock(&mutex_);
   return num_aborts_;
@@ -226,7 +237,10 @@ NcclResult FakeNccl::CommInitRankConfig(NcclComm* comm, int num_ranks,
   made.owner = std::this_thread::get_id();
   made.polls_left = polls_in_progress_;
   const auto fault = initialization_faults_.find(rank);
-  if (fault != initialization_faults_.end()) made.fault = fault->second;
+  if (fault != initialization_faults_.end()) {
+    made.fault = fault->second;
+    clique->device_of_rank.erase(rank);  // The others wait for it.
+  }
   *comm = made.handle();
   return NcclResult::kInProgress;
 }
@@ -260,6 +274,7 @@ NcclResult FakeNccl::StateOf(Comm& comm) {
 
 NcclResult FakeNccl::CommGetAsyncError(NcclComm comm, NcclResult* result) {
   absl::MutexLock lock(&mutex_);
+  ++num_polls_;
   Comm& state = Comm::Of(comm);
   if (!MayUse(state, "CommGetAsyncError")) return NcclResult::kInvalidUsage;
   *result = StateOf(state);
@@ -424,6 +439,7 @@ absl::Status FakeNccl::StreamDestroy(CudaStream stream) {
 
 absl::StatusOr<bool> FakeNccl::StreamQuery(CudaStream stream) {
   absl::MutexLock lock(&mutex_);
+  ++num_polls_;
   return streams_.IsIdle(stream);
 }
 

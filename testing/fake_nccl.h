@@ -23,6 +23,7 @@
 #define EPLB_TESTING_FAKE_NCCL_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <set>
@@ -74,6 +75,10 @@ class FakeNccl final : public NcclApi {
   // Groups, communicators, streams and memory not given back; else empty.
   std::string Leftovers() const;
   int largest_group() const;
+  // Questions whether something is done, so far: a test can let a fake clock
+  // go on with them, and not before those who wait have looked again.
+  int64_t num_polls() const;
+  bool has_blocked_abort() const;
   int num_aborts() const;
   int num_destroys() const;
 
@@ -160,6 +165,7 @@ class FakeNccl final : public NcclApi {
   std::map<std::thread::id, int> devices_ ABSL_GUARDED_BY(mutex_);
   std::map<void*, std::unique_ptr<char[]>> pinned_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::string> violations_ ABSL_GUARDED_BY(mutex_);
+  int64_t num_polls_ ABSL_GUARDED_BY(mutex_) = 0;
   int largest_group_ ABSL_GUARDED_BY(mutex_) = 0;
   int num_aborts_ ABSL_GUARDED_BY(mutex_) = 0;
   int num_destroys_ ABSL_GUARDED_BY(mutex_) = 0;
