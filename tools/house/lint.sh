@@ -47,18 +47,16 @@ require_buildifier() {
   esac
   buildifier=$cache/buildifier-$buildifier_version-$machine
   [[ -x $buildifier ]] && return
-  local registry=${npm_config_registry:-https://registry.npmjs.org}
-  local url=${registry%/}/@bazel/buildifier/-/buildifier-$buildifier_version.tgz
-  local folder
-  echo "lint: installing buildifier $buildifier_version as $buildifier" >&2
-  require_program curl curl
+  local package=@bazel/buildifier@$buildifier_version folder archive
+  echo "lint: installing $package as $buildifier" >&2
+  require_program npm npm
   mkdir -p "$cache"
   folder=$(mktemp -d "$cache/buildifier.XXXXXX")
-  curl -fsSL --retry 3 -o "$folder/package.tgz" "$url" ||
-    fail "could not load $url"
-  sha256sum --quiet -c - <<<"$buildifier_sha256  $folder/package.tgz" ||
-    fail "$url is not the package that was expected"
-  tar -xzf "$folder/package.tgz" -C "$folder"
+  archive=$folder/$(npm pack --silent --pack-destination "$folder" "$package") ||
+    fail "could not load $package"
+  sha256sum --quiet -c - <<<"$buildifier_sha256  $archive" ||
+    fail "$package is not the package that was expected"
+  tar -xzf "$archive" -C "$folder"
   mv "$folder/package/buildifier-linux_$machine" "$buildifier"
   rm -rf "$folder"
 }
