@@ -120,7 +120,6 @@ void BM_Place(benchmark::State& state, const PlacementPolicy& policy,
   for (auto _ : state) {
     Placement current = workload.FirstPlacement();
     double seconds = 0;
-    double textbook_seconds = 0;
     for (const ExpertLoads& loads : workload.steps()) {
       PlacementRequest request{.shape = workload.shape(),
                                .loads = &loads,
@@ -137,7 +136,6 @@ void BM_Place(benchmark::State& state, const PlacementPolicy& policy,
       quality.Add(*result);
       current = std::move(result->placement);
       seconds += step;
-      textbook_seconds += textbook_step;
       ratios.push_back(step / textbook_step);
     }
     state.SetIterationTime(seconds);
