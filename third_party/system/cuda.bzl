@@ -2,11 +2,16 @@
 
 _USUAL_PREFIX = "/usr/local/cuda"
 
+def _is_toolkit(ctx, prefix):
+    return (ctx.path(prefix + "/bin/nvcc").exists and
+            ctx.path(prefix + "/include/cuda_runtime.h").exists)
+
 def find_cuda_toolkit(ctx):
     """Finds the toolkit of the machine.
 
     CUDA_PATH decides when it is set, also when it names a folder without a
-    toolkit; then nvcc on PATH; then the usual prefix.
+    toolkit; then nvcc on PATH, unless it is a script that stands away from its
+    toolkit; then the usual prefix.
 
     Args:
       ctx: a repository context.
@@ -16,13 +21,13 @@ def find_cuda_toolkit(ctx):
     """
     named = ctx.os.environ.get("CUDA_PATH", "")
     if named:
-        return named if ctx.path(named + "/bin/nvcc").exists else None
+        return named if _is_toolkit(ctx, named) else None
     nvcc = ctx.which("nvcc")
     if nvcc:
-        return str(nvcc.realpath.dirname.dirname)
-    if ctx.path(_USUAL_PREFIX + "/bin/nvcc").exists:
-        return _USUAL_PREFIX
-    return None
+        prefix = str(nvcc.realpath.dirname.dirname)
+        if _is_toolkit(ctx, prefix):
+            return prefix
+    return _USUAL_PREFIX if _is_toolkit(ctx, _USUAL_PREFIX) else None
 
 _BUILD = """load("@bazel_skylib//rules:common_settings.bzl", "bool_setting")
 load("@rules_cc//cc:cc_library.bzl", "cc_library")
