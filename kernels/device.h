@@ -61,9 +61,9 @@ class DeviceBuffer {
 };
 
 // A point in a stream's order. Thread-safe.
-class Event {
+class DeviceEvent {
  public:
-  virtual ~Event() = default;
+  virtual ~DeviceEvent() = default;
 
   // Whether all work before the point is done; an error when some of it
   // failed. Never blocks.
@@ -79,11 +79,11 @@ class Stream {
   virtual ~Stream() = default;
 
   // A point after all work handed over so far.
-  virtual absl::StatusOr<std::unique_ptr<Event>> Record() = 0;
+  virtual absl::StatusOr<std::unique_ptr<DeviceEvent>> Record() = 0;
 
   // Later work of this stream begins after `event`, an event of the same
   // device. Does not block the caller.
-  virtual absl::Status WaitFor(const Event& event) = 0;
+  virtual absl::Status WaitFor(const DeviceEvent& event) = 0;
 
   // Blocks until all work handed over so far is done.
   virtual absl::Status Synchronize(SteadyTime deadline) = 0;
