@@ -362,6 +362,17 @@ std::string NcclCommunicator::ToString() const {
   return absl::StrCat(name_, ", rank ", rank(), " of ", size());
 }
 
+absl::StatusOr<std::unique_ptr<Communicator>> ConnectNccl(
+    std::shared_ptr<NcclApi> api, Clock& clock, const NcclOwnerOptions& options,
+    uint64_t epoch, std::unique_ptr<Communicator> control,
+    SteadyTime deadline) {
+  auto communicator = std::make_unique<NcclCommunicator>(
+      std::move(api), clock, options, absl::StrCat("nccl epoch ", epoch),
+      std::move(control));
+  EPLB_RETURN_IF_ERROR(communicator->Connect(deadline));
+  return std::unique_ptr<Communicator>(std::move(communicator));
+}
+
 NcclCommunicatorFactory::NcclCommunicatorFactory(
     std::shared_ptr<NcclApi> api, Clock& clock, NcclOwnerOptions options,
     std::unique_ptr<CommunicatorFactory> control)
@@ -374,11 +385,8 @@ absl::StatusOr<std::unique_ptr<Communicator>> NcclCommunicatorFactory::Connect(
     uint64_t epoch, absl::Span<const int> members, SteadyTime deadline) {
   EPLB_ASSIGN_OR_RETURN(std::unique_ptr<Communicator> control,
                         control_->Connect(epoch, members, deadline));
-  auto communicator = std::make_unique<NcclCommunicator>(
-      api_, clock_, options_, absl::StrCat("nccl epoch ", epoch),
-      std::move(control));
-  EPLB_RETURN_IF_ERROR(communicator->Connect(deadline));
-  return std::unique_ptr<Communicator>(std::move(communicator));
+  return ConnectNccl(api_, clock_, options_, epoch, std::move(control),
+                     deadline);
 }
 
 }  // namespace eplb

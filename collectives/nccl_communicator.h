@@ -103,6 +103,12 @@ class NcclCommunicator final : public Communicator {
   NcclCommunicator* pending_clone_ ABSL_GUARDED_BY(mutex_) = nullptr;
 };
 
+// A communicator of `epoch` over the ranks of `control`, which is its alone
+// from here on and serves host memory.
+absl::StatusOr<std::unique_ptr<Communicator>> ConnectNccl(
+    std::shared_ptr<NcclApi> api, Clock& clock, const NcclOwnerOptions& options,
+    uint64_t epoch, std::unique_ptr<Communicator> control, SteadyTime deadline);
+
 class NcclCommunicatorFactory final : public CommunicatorFactory {
  public:
   // Communicators of `control` join the same ranks for what the ranks say to

@@ -15,12 +15,14 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "collectives/checked.h"
 #include "collectives/communicator.h"
 #include "collectives/in_process.h"
 #include "collectives/nccl_api.h"
 #include "collectives/nccl_owner.h"
 #include "eplb/core/clock.h"
 #include "eplb/core/memory_space.h"
+#include "eplb/core/status_macros.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "testing/fake_clock.h"
@@ -103,7 +105,7 @@ class NcclCommunicatorTest : public testing::Test {
         auto communicator = factory.Connect(1, members, connect_deadline_);
         results[rank] = communicator.status();
         if (!communicator.ok()) return;
-        communicators[rank] = *std::move(communicator);
+        communicators[rank] = decorate_(*std::move(communicator));
         results[rank] = body(*communicators[rank]);
       });
     }
@@ -127,6 +129,8 @@ class NcclCommunicatorTest : public testing::Test {
   NcclOwnerOptions options_ = {.abort_bound = seconds(2),
                                .polls_after_peer_failure = 10};
   SteadyTime connect_deadline_ = FakeClock::kStart + std::chrono::hours(10000);
+  std::function<std::unique_ptr<Communicator>(std::unique_ptr<Communicator>)>
+      decorate_ = [](auto communicator) { return communicator; };
   bool shares_device_ = false;
   bool leaves_behind_ = false;
 };
@@ -210,6 +214,32 @@ TEST_F(NcclCommunicatorTest, ARemoteErrorNamesTheRankThatFailed) {
       });
   EXPECT_THAT(results[1], StatusIs(absl::StatusCode::kDataLoss,
                                    AllOf(HasSubstr("rank 0: a checksum"))));
+}
+
+TEST_F(NcclCommunicatorTest, UnderCheckedRanksStillAgreeAfterAFault) {
+  nccl_->FailOperation(1, 1, NcclResult::kInternalError, "an XID");
+  const auto headers = InProcessGroup::Create(3, control_clock_);
+  decorate_ = [&](std::unique_ptr<Communicator> nccl) {
+    const auto factory = (*headers)->FactoryOfRank(nccl->rank());
+    auto control = factory->Connect(1, {0, 1, 2}, connect_deadline_);
+    return std::make_unique<CheckedCommunicator>(std::move(nccl),
+                                                 *std::move(control));
+  };
+  EXPECT_THAT(Run(3,
+                  [&](Communicator& communicator) -> absl::Status {
+                    auto& checked =
+                        static_cast<CheckedCommunicator&>(communicator);
+                    EPLB_EXPECT_OK(Sum(checked, connect_deadline_));
+                    const absl::Status failed = Sum(checked, connect_deadline_);
+                    EXPECT_THAT(failed, StatusIs(absl::StatusCode::kInternal,
+                                                 HasSubstr("an XID")));
+                    EPLB_ASSIGN_OR_RETURN(
+                        const std::vector<int64_t> votes,
+                        checked.Agree(failed.ok() ? 1 : 0, connect_deadline_));
+                    EXPECT_THAT(votes, Each(0));
+                    return checked.Agree(0, connect_deadline_).status();
+                  }),
+              Each(IsOk()));
 }
 
 TEST_F(NcclCommunicatorTest, AStreamThatNeverCompletesEndsAtTheDeadline) {
