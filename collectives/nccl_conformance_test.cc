@@ -114,7 +114,8 @@ Factories MakeNcclJob(int num_ranks, Clock& clock, int polls) {
             api, clock,
             NcclOwnerOptions{.device = rank,
                              .abort_bound = std::chrono::seconds(60),
-                             .polls_after_peer_failure = 10},
+                             .polls_after_peer_failure = 10,
+                             .roll_call_bound = std::chrono::seconds(60)},
             (*group)->FactoryOfRank(rank)),
         [](std::unique_ptr<Communicator> communicator, uint64_t) {
           return std::make_unique<OnFakeDevices>(std::move(communicator));
@@ -167,8 +168,6 @@ ConformanceBackend Nccl(std::string name, int polls) {
           .exceptions = {
               {ConformanceRule::kComparesCalls,
                "NCCL compares nothing; CheckedCommunicator does"},
-              {ConformanceRule::kNamesMissing,
-               "NCCL does not say which ranks have come"},
               {ConformanceRule::kRefusesDevices, "serves device memory"},
           }};
 }
