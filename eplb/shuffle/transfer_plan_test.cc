@@ -356,7 +356,8 @@ class R1TransferPlanTest : public ::testing::Test {
   }
 };
 
-// 1.06 of the mean, unless one rank alone holds more of what is needed.
+// 1.06 of the mean, unless one rank alone holds about more of what is needed
+// than that.
 TEST_F(R1TransferPlanTest, LevelsTheSendersOfARebuild) {
   for (const int num_nodes : {1, 4}) {
     const Topology topology = *Topology::Uniform(32, num_nodes);
@@ -378,12 +379,11 @@ TEST_F(R1TransferPlanTest, LevelsTheSendersOfARebuild) {
           }
         }
       }
-      const double mean =
-          std::accumulate(sends.begin(), sends.end(), 0) / 32.0;
+      const double mean = std::accumulate(sends.begin(), sends.end(), 0) / 32.0;
       const int least =
           *std::max_element(forced_sends.begin(), forced_sends.end());
       EXPECT_LE(*std::max_element(sends.begin(), sends.end()),
-                std::max<double>(1.06 * mean, least))
+                std::max(1.06 * mean, 1.01 * least))
           << "mean " << mean << ", forced " << least;
     }
   }
