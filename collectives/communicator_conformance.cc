@@ -1,5 +1,6 @@
 #include "collectives/communicator_conformance.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -160,7 +161,8 @@ std::vector<ConformanceCall> CommunicatorConformanceTest::AllCalls() {
 std::vector<int> CommunicatorConformanceTest::RankCounts(int min_ranks) const {
   std::vector<int> counts;
   for (const int count : {1, 2, 3, 4, 7, 8, 16}) {
-    if (count >= min_ranks && count <= GetParam().max_ranks) {
+    if (count >= std::max(min_ranks, GetParam().min_ranks) &&
+        count <= GetParam().max_ranks) {
       counts.push_back(count);
     }
   }

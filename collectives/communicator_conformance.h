@@ -52,6 +52,9 @@ struct ConformanceBackend {
                                                                   Clock& clock)>
       make_job;
 
+  // Of the numbers of ranks that tests go through, those from the first to the
+  // second.
+  int min_ranks = 1;
   int max_ranks = 16;
 
   // Rules that it cannot keep, each with the reason.
@@ -108,7 +111,7 @@ class CommunicatorConformanceTest
   // Every call, small and large where that may differ.
   static std::vector<ConformanceCall> AllCalls();
 
-  // Those of 1, 2, 3, 4, 7, 8, 16 that the backend can run, from `min_ranks`.
+  // Those of 1, 2, 3, 4, 7, 8, 16 that the backend runs, from `min_ranks`.
   std::vector<int> RankCounts(int min_ranks = 1) const;
 
   // Far enough that only a hang gets there; and near, for tests that get there.
