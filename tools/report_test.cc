@@ -8,6 +8,7 @@
 #include "nlohmann/json.hpp"
 #include "testing/run_program.h"
 #include "testing/temporary_folder.h"
+#include "tools/report/page_figures.h"
 
 namespace eplb {
 namespace {
@@ -23,12 +24,6 @@ ProgramResult Eplb(std::vector<std::string> words) {
   return RunProcess(words);
 }
 
-Json FiguresOf(const std::string& page) {
-  const std::string begin = "id=\"figures\">";
-  const size_t from = page.find(begin) + begin.size();
-  return Json::parse(page.substr(from, page.find("</script>", from) - from));
-}
-
 TEST(ReportTest, MakesAPageOfADump) {
   const TemporaryFolder folder;
   const std::string output = folder.PathOf("r.html");
@@ -38,7 +33,7 @@ TEST(ReportTest, MakesAPageOfADump) {
   EXPECT_THAT(result.standard_error, IsEmpty());
   EXPECT_EQ(result.standard_output,
             output + ": 30 windows, 2 rearrangements\n");
-  const Json figures = FiguresOf(folder.Read("r.html"));
+  const Json figures = PageFigures(folder.Read("r.html"));
   EXPECT_EQ(figures["steps"].size(), 30u);
   EXPECT_EQ(figures["rearrangements"][0]["step"], 450);
   EXPECT_GT(figures["balancedness_after"], figures["balancedness_before"]);
@@ -52,7 +47,7 @@ TEST(ReportTest, MakesAPageOfASimulation) {
             "--report=" + folder.PathOf("r.html")});
   EXPECT_EQ(result.exit_status, 0) << result.standard_error;
   const Json rows = Json::parse(result.standard_output)["results"];
-  const Json figures = FiguresOf(folder.Read("r.html"));
+  const Json figures = PageFigures(folder.Read("r.html"));
   ASSERT_EQ(figures["variants"].size(), rows.size());
   for (size_t i = 0; i < rows.size(); ++i) {
     EXPECT_EQ(figures["variants"][i]["balancedness"], rows[i]["balancedness"]);

@@ -12,6 +12,7 @@
 #include "nlohmann/json.hpp"
 #include "testing/status_matchers.h"
 #include "testing/temporary_folder.h"
+#include "tools/report/page_figures.h"
 #include "tools/report/rank_load_map.h"
 #include "tools/report/report.h"
 
@@ -21,13 +22,6 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::Not;
 using Json = nlohmann::json;
-
-// The JSON that is in the page.
-Json FiguresOf(const std::string& page) {
-  const std::string begin = "<script type=\"application/json\" id=\"figures\">";
-  const size_t from = page.find(begin) + begin.size();
-  return Json::parse(page.substr(from, page.find("</script>", from) - from));
-}
 
 int Count(absl::string_view text, absl::string_view part) {
   int count = 0;
@@ -72,7 +66,7 @@ TEST(ReportPageTest, ShowsEveryFigureAndHasItInItsJson) {
         "<td class=\"name\">greedy</td>"}) {
     EXPECT_THAT(page, HasSubstr(part));
   }
-  const Json figures = FiguresOf(page);
+  const Json figures = PageFigures(page);
   EXPECT_EQ(figures["format"], "eplb.report/1");
   EXPECT_EQ(figures["steps"], Json({10, 20, 30}));
   EXPECT_EQ(figures["balancedness"], Json({0.5, 0.0, 0.875}));
@@ -88,7 +82,7 @@ TEST(ReportPageTest, LeavesOutWhatIsNotKnown) {
        {"class=\"chart\"", "class=\"heat\"", "<table", "Slots moved"}) {
     EXPECT_THAT(page, Not(HasSubstr(part)));
   }
-  EXPECT_EQ(FiguresOf(page)["title"], "empty");
+  EXPECT_EQ(PageFigures(page)["title"], "empty");
 }
 
 TEST(ReportPageTest, NothingInAFileBecomesMarkup) {
@@ -104,7 +98,7 @@ TEST(ReportPageTest, NothingInAFileBecomesMarkup) {
   EXPECT_THAT(page, Not(HasSubstr("<script>alert")));
   EXPECT_EQ(Count(page, "<script"), 2);
   EXPECT_EQ(Count(page, "</script"), 2);
-  EXPECT_EQ(FiguresOf(page)["title"], evil);
+  EXPECT_EQ(PageFigures(page)["title"], evil);
 }
 
 TEST(ReportPageTest, GapsInTheLineAreStepsWithoutTokens) {
