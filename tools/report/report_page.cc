@@ -106,8 +106,11 @@ std::string RanksSection(const Report& report) {
 
 std::string Section(const std::string& title, const std::string& table) {
   if (table.empty()) return "";
-  return absl::StrCat("<section class=\"long\"><h2>", title,
-                      "</h2><div class=\"scroll\">", table, "</div></section>");
+  return absl::StrCat(
+      "<section class=\"long\"><h2>", title,
+      "</h2><div class=\"scroll\" role=\"region\" tabindex=\"0\" "
+      "aria-label=\"",
+      title, "\">", table, "</div></section>");
 }
 
 // What the page shows of `report`.

@@ -20,7 +20,7 @@ inline constexpr char kReportStyle[] = R"css(
 --h6:#f6b87f;--h7:#e98945;--h8:#cc4f24;--h9:#8a1a1a}}
 *{box-sizing:border-box}
 body{margin:0;background:var(--page);color:var(--text);
-font:16px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif}
+font:1rem/1.5 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif}
 main{max-width:75rem;margin:0 auto;padding:1.5rem 1.25rem 3rem}
 h1{font-size:1.7rem;line-height:1.2;margin:0 0 .25rem;overflow-wrap:anywhere}
 h2{font-size:1.15rem;margin:0 0 .5rem}
@@ -62,6 +62,7 @@ margin-right:.45em}
 rect.at{stroke:var(--text);stroke-width:1.5}
 .readout{min-height:1.5em;font-variant-numeric:tabular-nums;font-size:.9rem}
 .scroll{overflow-x:auto}
+.scroll:focus-visible{outline:2px solid var(--with)}
 table{border-collapse:collapse;font-variant-numeric:tabular-nums;
 font-size:.92rem}
 caption{text-align:left;padding-bottom:.35rem}
