@@ -20,13 +20,14 @@
 #include "tools/command/program.h"
 #include "tools/inspect_command.h"
 #include "tools/plan_command.h"
+#include "tools/report_command.h"
 #include "tools/simulate_command.h"
 
 namespace eplb {
 namespace {
 
 std::vector<Command> EplbCommands() {
-  return {PlanCommand(), SimulateCommand(), InspectCommand()};
+  return {PlanCommand(), SimulateCommand(), InspectCommand(), ReportCommand()};
 }
 
 // `bazel run` starts programs in a folder of its own and says where its caller
