@@ -28,10 +28,11 @@ class Scale {
  public:
   explicit Scale(const std::vector<ReportPoint>& points)
       : first_(points.front().step),
-        steps_(static_cast<double>(
-            std::max<int64_t>(points.back().step - first_, 1))) {}
+        last_(points.back().step),
+        steps_(static_cast<double>(std::max<int64_t>(last_ - first_, 1))) {}
 
   int64_t first() const { return first_; }
+  int64_t last() const { return last_; }
   double steps() const { return steps_; }
   double X(int64_t step) const {
     return kLeft +
@@ -41,6 +42,7 @@ class Scale {
 
  private:
   int64_t first_;
+  int64_t last_;
   double steps_;
 };
 
@@ -87,13 +89,17 @@ std::string Axes(const Scale& scale, const std::string& step_name) {
         kLeft, Scale::Y(value), kRight, kLeft - 6, Scale::Y(value) + 4, value);
   }
   const int64_t distance = TickDistance(scale.steps());
-  const int64_t begin = (scale.first() + distance - 1) / distance * distance;
-  for (int64_t tick = begin; scale.X(tick) <= kRight + 0.01; tick += distance) {
+  // Steps may be as large as they are written: no sum may pass the last one.
+  const int64_t past = scale.first() % distance;
+  int64_t tick = scale.first();
+  if (past > 0) tick += std::min(distance - past, scale.last() - tick);
+  for (;; tick += distance) {
     absl::StrAppendFormat(&axes,
                           "<path d=\"M%.1f,%.0fv4\"/><text x=\"%.1f\" "
                           "y=\"%.0f\" text-anchor=\"middle\">%d</text>",
                           scale.X(tick), kBottom, scale.X(tick), kBottom + 19,
                           tick);
+    if (scale.last() - tick < distance) break;
   }
   absl::StrAppendFormat(&axes,
                         "<text x=\"%.0f\" y=\"%.0f\" "

@@ -34,6 +34,8 @@ struct ReportPoint {
 struct ReportRearrangement {
   // The first step that it serves.
   int64_t step = 0;
+  // The mean of the steps until the next; the page fills it from the points.
+  std::optional<double> balancedness = {};
   // Nothing where ranks or slots changed as well.
   std::optional<int64_t> moved_slots = {};
   std::optional<int64_t> moved_bytes = {};

@@ -54,6 +54,7 @@ void WriteRearrangements(JsonWriter& json, const Report& report) {
   json.Key("rearrangements").BeginArray();
   for (const ReportRearrangement& rearrangement : report.rearrangements) {
     json.BeginObject().Field("step", rearrangement.step);
+    OptionalField(json, "balancedness", rearrangement.balancedness);
     OptionalField(json, "moved_slots", rearrangement.moved_slots);
     OptionalField(json, "moved_bytes", rearrangement.moved_bytes);
     OptionalField(json, "plan_seconds", rearrangement.plan_seconds);

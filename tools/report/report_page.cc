@@ -1,6 +1,8 @@
 #include "tools/report/report_page.h"
 
 #include <cstddef>
+#include <cstdint>
+#include <limits>
 #include <string>
 
 #include "absl/status/status.h"
@@ -115,13 +117,20 @@ std::string Section(const std::string& title, const std::string& table) {
 
 // What the page shows of `report`.
 Report Limited(Report report) {
-  report.points = FoldPoints(report.points, kMaxPoints);
-  report.without = FoldPoints(report.without, kMaxPoints);
   auto& rearrangements = report.rearrangements;
   if (rearrangements.size() > kMaxRearrangements) {
     rearrangements.erase(rearrangements.begin(),
                          rearrangements.end() - kMaxRearrangements);
   }
+  for (size_t i = 0; i < rearrangements.size(); ++i) {
+    const int64_t end = i + 1 < rearrangements.size()
+                            ? rearrangements[i + 1].step
+                            : std::numeric_limits<int64_t>::max();
+    rearrangements[i].balancedness =
+        MeanOfPoints(report.points, rearrangements[i].step, end);
+  }
+  report.points = FoldPoints(report.points, kMaxPoints);
+  report.without = FoldPoints(report.without, kMaxPoints);
   return report;
 }
 

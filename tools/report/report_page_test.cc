@@ -1,6 +1,7 @@
 #include "tools/report/report_page.h"
 
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <string>
 #include <vector>
@@ -105,6 +106,32 @@ TEST(ReportPageTest, GapsInTheLineAreStepsWithoutTokens) {
   const std::string page = ReportPage(SmallReport());
   // 0.5 and 0.875 of the height, from 258 up to 18.
   EXPECT_THAT(page, HasSubstr("M44.0,138.00h0.1M948.0,48.00h0.1"));
+}
+
+TEST(ReportPageTest, MarksStepsHoweverLargeTheyAre) {
+  constexpr int64_t kLast = std::numeric_limits<int64_t>::max();
+  for (const int64_t first :
+       {int64_t{0}, kLast / 2, kLast - 1000, kLast - 7, kLast - 1, kLast}) {
+    SCOPED_TRACE(first);
+    Report report = SmallReport();
+    report.points = {{first, 0.5}};
+    if (first < kLast) report.points.push_back({kLast, 0.75});
+    const std::string page = ReportPage(report);
+    const int ticks = Count(page, "text-anchor=\"middle\"");
+    // Those of the scale of colours are nine.
+    EXPECT_GE(ticks, 9 + 1);
+    EXPECT_LE(ticks, 9 + 12);
+  }
+}
+
+TEST(ReportPageTest, RearrangementsAreScoredUntilTheNext) {
+  Report report = SmallReport();
+  report.points = {{0, 0.25}, {10, 0.5}, {20, 0.75}, {30, 0}, {40, 1}};
+  report.rearrangements = {{.step = 10}, {.step = 20}, {.step = 99}};
+  const Json rows = PageFigures(ReportPage(report))["rearrangements"];
+  EXPECT_EQ(rows[0]["balancedness"], 0.5);
+  EXPECT_EQ(rows[1]["balancedness"], 0.875);
+  EXPECT_FALSE(rows[2].contains("balancedness"));
 }
 
 TEST(ReportPageTest, ALargeReportStaysSmall) {

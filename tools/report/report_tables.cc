@@ -2,8 +2,6 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <cstdint>
-#include <limits>
 #include <optional>
 #include <string>
 #include <vector>
@@ -208,10 +206,6 @@ std::string RearrangementTable(const Report& report,
   for (size_t i = 0; i < all.size(); ++i) {
     const ReportRearrangement& r = all[i];
     const std::string path = absl::StrCat("rearrangements.", i, ".");
-    const int64_t end = i + 1 < all.size()
-                            ? all[i + 1].step
-                            : std::numeric_limits<int64_t>::max();
-    const std::optional<double> mean = MeanOfPoints(report.points, r.step, end);
     const auto figure = [&](const char* name, const auto& value, int digits,
                             int scale = 1) {
       return Cell(value ? Figure(path + name, static_cast<double>(*value),
@@ -221,7 +215,7 @@ std::string RearrangementTable(const Report& report,
     absl::StrAppend(
         &table, "<tr>",
         RowName(Figure(path + "step", static_cast<double>(r.step), 0)),
-        Cell(mean ? absl::StrFormat("%.3f", *mean) : "&ndash;"),
+        figure("balancedness", r.balancedness, 3),
         figure("moved_slots", r.moved_slots, 0),
         bytes ? Cell(r.moved_bytes
                          ? ByteCount(static_cast<double>(*r.moved_bytes))
