@@ -19,13 +19,13 @@
 #include <memory>
 #include <numeric>
 #include <string>
-#include <thread>
 #include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/types/span.h"
 #include "benchmark/benchmark.h"
+#include "benchmarks/rank_threads.h"
 #include "collectives/checked.h"
 #include "collectives/communicator.h"
 #include "collectives/in_process.h"
@@ -35,47 +35,6 @@ namespace eplb {
 namespace {
 
 SteadyTime Soon() { return SystemClock().Now() + std::chrono::seconds(60); }
-
-// Threads, one per rank, that begin each task together.
-class RankThreads {
- public:
-  using Task = std::function<void(int rank)>;
-
-  explicit RankThreads(int num_ranks)
-      : begin_(num_ranks + 1), end_(num_ranks + 1) {
-    for (int rank = 0; rank < num_ranks; ++rank) {
-      threads_.emplace_back([this, rank] {
-        while (true) {
-          begin_.arrive_and_wait();
-          if (task_ == nullptr) return;
-          task_(rank);
-          end_.arrive_and_wait();
-        }
-      });
-    }
-  }
-
-  ~RankThreads() {
-    task_ = nullptr;
-    begin_.arrive_and_wait();
-    for (std::thread& thread : threads_) thread.join();
-  }
-
-  // Seconds until all ranks have run `task`.
-  double Run(Task task) {
-    task_ = std::move(task);
-    const SteadyTime start = SystemClock().Now();
-    begin_.arrive_and_wait();
-    end_.arrive_and_wait();
-    return std::chrono::duration<double>(SystemClock().Now() - start).count();
-  }
-
- private:
-  std::barrier<> begin_;
-  std::barrier<> end_;
-  Task task_;
-  std::vector<std::thread> threads_;
-};
 
 using Decorate =
     std::function<std::unique_ptr<Communicator>(std::unique_ptr<Communicator>)>;

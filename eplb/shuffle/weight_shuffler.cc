@@ -133,6 +133,8 @@ class WeightShuffler::Core {
   absl::Status Switch(const ShuffleUnit& unit, Stream& stream,
                       PublishUnit publish);
   absl::StatusOr<EpochOutcome> OpenEpoch(const ShuffleChannels& channels);
+  absl::Status AwaitSwitched(const ShuffleUnit& unit)
+      ABSL_LOCKS_EXCLUDED(mutex_);
   absl::Status Profile(const ShuffleChannels& channels);
   void Drop(const ShuffleUnit* unit);
   absl::Status Adopt(const Placement& installed, int64_t generation);
@@ -194,8 +196,6 @@ class WeightShuffler::Core {
   CheckContext ContextOf(const Attempt& attempt) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status Prepare(Attempt& attempt) ABSL_LOCKS_EXCLUDED(mutex_);
-  absl::Status AwaitSwitches(const ShuffleUnit& unit)
-      ABSL_LOCKS_EXCLUDED(mutex_);
   absl::Status Transfer(Attempt& attempt, const ShuffleChannels& channels);
   absl::StatusOr<std::vector<int64_t>> Agree(const CheckContext& unit_context,
                                              int64_t value,
@@ -358,7 +358,7 @@ absl::Status WeightShuffler::Core::Stage(
 
 // All that can fail on this rank alone. Live weights are read only.
 absl::Status WeightShuffler::Core::Prepare(Attempt& attempt) {
-  EPLB_RETURN_IF_ERROR(AwaitSwitches(*attempt.unit));
+  EPLB_RETURN_IF_ERROR(AwaitSwitched(*attempt.unit));
   const UnitRows& transfers = *attempt.transfers;
   if (!transfers.saves().empty()) {
     EPLB_RETURN_IF_ERROR(device_.CopyBatch(transfers.saves(), *stream_));
@@ -367,7 +367,7 @@ absl::Status WeightShuffler::Core::Prepare(Attempt& attempt) {
 }
 
 // Until the rows that the switches before wrote are there to be read.
-absl::Status WeightShuffler::Core::AwaitSwitches(const ShuffleUnit& unit) {
+absl::Status WeightShuffler::Core::AwaitSwitched(const ShuffleUnit& unit) {
   for (const LayerChange& change : unit.layers) {
     const std::shared_ptr<const DeviceEvent> written = [&] {
       absl::MutexLock lock(&mutex_);
@@ -688,6 +688,9 @@ absl::Status WeightShuffler::Switch(const ShuffleUnit& unit, Stream& stream,
                                     PublishUnit publish) {
   return core_->Switch(unit, stream, publish);
 }
+absl::Status WeightShuffler::AwaitSwitched(const ShuffleUnit& unit) {
+  return core_->AwaitSwitched(unit);
+}
 absl::StatusOr<EpochOutcome> WeightShuffler::OpenEpoch(
     const ShuffleChannels& channels) {
   return core_->OpenEpoch(channels);
@@ -730,6 +733,8 @@ ShuffleResult ShuffleNow(WeightShuffler& shuffler, const ShuffleUnits& units,
     }
     if (!result.status.ok()) return result;
     ++result.units_switched;
+    result.status = shuffler.AwaitSwitched(*unit);
+    if (!result.status.ok()) return result;
   }
   return result;
 }
