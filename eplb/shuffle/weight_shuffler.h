@@ -127,6 +127,11 @@ class WeightShuffler {
   absl::Status Switch(const ShuffleUnit& unit, Stream& stream,
                       PublishUnit publish);
 
+  // Waits until the device has written the unit's layers, after Switch and in
+  // any thread: a unit of the same layers can be staged then, and the rows of
+  // staging are free. The error is the device's, or DeadlineExceeded.
+  absl::Status AwaitSwitched(const ShuffleUnit& unit);
+
   // Opens an epoch over new channels, after a failure: every rank of the group
   // calls it before anything else. Settles a unit in doubt and drops what was
   // staged but not agreed on. On an error the doubt goes on.
