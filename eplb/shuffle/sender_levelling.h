@@ -22,9 +22,10 @@ struct SenderChoice {
 // Chooses the senders of one layer, or chooses them again, knowing what other
 // layers have chosen since. `sends_of_rank` counts the layer's sends,
 // `total_sends_of_rank` those of all layers, with those that have no choice;
-// both are kept up. In the layer the busiest rank sends at most one more than it has to
-// under the best choice, or than an even spread over `num_active_ranks`; within
-// that, the rank with the fewest sends over all layers is taken. Deterministic.
+// both are kept up. In the layer the busiest rank sends at most one more than
+// it has to under the best choice, or than an even spread over
+// `num_active_ranks`; within that, the rank with the fewest sends over all
+// layers is taken. Deterministic.
 void LevelSenders(absl::Span<const int32_t> candidates, int num_active_ranks,
                   absl::Span<SenderChoice> choices,
                   absl::Span<int32_t> sends_of_rank,

@@ -378,8 +378,7 @@ TEST_F(R1TransferPlanTest, LevelsTheSendersOfARebuild) {
           }
         }
       }
-      const double mean =
-          std::accumulate(sends.begin(), sends.end(), 0) / 32.0;
+      const double mean = std::accumulate(sends.begin(), sends.end(), 0) / 32.0;
       const int least =
           *std::max_element(forced_sends.begin(), forced_sends.end());
       EXPECT_LE(*std::max_element(sends.begin(), sends.end()),
