@@ -9,135 +9,140 @@
 #include "absl/types/span.h"
 
 namespace eplb {
-namespace {
 
-// The candidate below the limit with the fewest sends over all layers, else
-// the one with the fewest in this layer.
-int32_t LeastUsed(absl::Span<const int32_t> candidates, int32_t limit,
-                  absl::Span<const int32_t> sends_of_rank,
-                  absl::Span<const int32_t> total_sends_of_rank) {
+SenderLevelling::SenderLevelling(int num_layers, int num_ranks,
+                                 int num_active_ranks)
+    : num_layers_(num_layers),
+      num_ranks_(num_ranks),
+      num_active_ranks_(num_active_ranks),
+      sends_(static_cast<size_t>(num_layers) * num_ranks),
+      total_sends_(num_ranks),
+      limit_of_layer_(num_layers),
+      reached_by_(num_ranks) {}
+
+int32_t SenderLevelling::AddChoice(int layer,
+                                   absl::Span<const int32_t> candidates) {
+  const auto begin = static_cast<int32_t>(candidates_.size());
+  candidates_.insert(candidates_.end(), candidates.begin(), candidates.end());
+  choices_.push_back(
+      {layer, begin, static_cast<int32_t>(candidates_.size()), -1});
+  return static_cast<int32_t>(choices_.size()) - 1;
+}
+
+void SenderLevelling::Choose() {
+  for (size_t begin = 0, end; begin < choices_.size(); begin = end) {
+    const int layer = choices_[begin].layer;
+    end = begin;
+    while (end < choices_.size() && choices_[end].layer == layer) ++end;
+    ChooseInLayer(layer, absl::MakeSpan(choices_).subspan(begin, end - begin));
+  }
+  LevelTotals();
+}
+
+void SenderLevelling::ChooseInLayer(int layer, absl::Span<Choice> choices) {
+  const absl::Span<const int32_t> sends =
+      absl::MakeConstSpan(sends_).subspan(Index(layer, 0), num_ranks_);
+  const int32_t all = std::accumulate(sends.begin(), sends.end(),
+                                      static_cast<int32_t>(choices.size()));
+  const int32_t even = (all + num_active_ranks_ - 1) / num_active_ranks_;
+  // No choice has a smaller maximum than this; one more leaves room for
+  // levelling over all layers.
+  limit_of_layer_[layer] =
+      std::max(even, *std::max_element(sends.begin(), sends.end())) + 1;
+  for (Choice& choice : choices) Move(choice, LeastUsed(choice));
+  LevelLayer(layer, choices);
+}
+
+// The candidate below the layer's limit with the fewest sends over all layers,
+// else the one with the fewest in this layer.
+int32_t SenderLevelling::LeastUsed(const Choice& choice) const {
+  const int32_t* const sends = &sends_[Index(choice.layer, 0)];
+  const int32_t limit = limit_of_layer_[choice.layer];
+  const absl::Span<const int32_t> candidates = CandidatesOf(choice);
   int32_t best = candidates[0];
   for (const int32_t rank : candidates.subspan(1)) {
-    const bool is_below = sends_of_rank[rank] < limit;
-    const bool best_is_below = sends_of_rank[best] < limit;
-    if (is_below != best_is_below) {
+    const bool is_below = sends[rank] < limit;
+    if (is_below != (sends[best] < limit)) {
       if (is_below) best = rank;
-    } else if (is_below ? total_sends_of_rank[rank] < total_sends_of_rank[best]
-                        : sends_of_rank[rank] < sends_of_rank[best]) {
+    } else if (is_below ? total_sends_[rank] < total_sends_[best]
+                        : sends[rank] < sends[best]) {
       best = rank;
     }
   }
   return best;
 }
 
-// Takes a send from a busiest rank by handing choices on along a path of ranks
-// to one that sends at least two fewer. Where no such path exists, no choice of
-// senders has a smaller maximum.
-class BusiestRank {
- public:
-  BusiestRank(absl::Span<const int32_t> candidates,
-              absl::Span<SenderChoice> choices,
-              absl::Span<int32_t> sends_of_rank,
-              absl::Span<int32_t> total_sends_of_rank)
-      : candidates_(candidates),
-        choices_(choices),
-        sends_(sends_of_rank),
-        total_sends_(total_sends_of_rank),
-        reached_by_(sends_of_rank.size()) {}
+void SenderLevelling::LevelLayer(int layer, absl::Span<Choice> choices) {
+  const absl::Span<const int32_t> sends =
+      absl::MakeConstSpan(sends_).subspan(Index(layer, 0), num_ranks_);
+  const auto maximum = [&] {
+    return *std::max_element(sends.begin(), sends.end());
+  };
+  while (maximum() > limit_of_layer_[layer] &&
+         Relieve(sends, choices, [](const Choice&, int32_t) { return true; })) {
+  }
+  limit_of_layer_[layer] = std::max(limit_of_layer_[layer], maximum());
+}
 
-  bool Relieve() {
-    const int32_t maximum = *std::max_element(sends_.begin(), sends_.end());
-    std::fill(reached_by_.begin(), reached_by_.end(), kNotReached);
-    queue_.clear();
-    for (size_t rank = 0; rank < sends_.size(); ++rank) {
-      if (sends_[rank] < maximum) continue;
-      reached_by_[rank] = kStart;
-      queue_.push_back(static_cast<int32_t>(rank));
-    }
-    for (size_t i = 0; i < queue_.size(); ++i) {
-      for (size_t c = 0; c < choices_.size(); ++c) {
-        if (choices_[c].sender != queue_[i]) continue;
-        for (const int32_t rank : CandidatesOf(choices_[c])) {
-          if (reached_by_[rank] != kNotReached) continue;
-          reached_by_[rank] = static_cast<int32_t>(c);
-          queue_.push_back(rank);
-          if (sends_[rank] > maximum - 2) continue;
-          HandOn(rank);
-          return true;
+void SenderLevelling::LevelTotals() {
+  const double mean = static_cast<double>(std::accumulate(
+                          total_sends_.begin(), total_sends_.end(), 0)) /
+                      num_active_ranks_;
+  const auto is_level = [&] {
+    return *std::max_element(total_sends_.begin(), total_sends_.end()) <=
+           kLevel * mean;
+  };
+  // A path takes each rank once, so that no layer gets past its limit.
+  const auto may_take = [&](const Choice& choice, int32_t rank) {
+    return sends_[Index(choice.layer, rank)] < limit_of_layer_[choice.layer];
+  };
+  while (!is_level() &&
+         Relieve(total_sends_, absl::MakeSpan(choices_), may_take)) {
+  }
+}
+
+void SenderLevelling::Move(Choice& choice, int32_t rank) {
+  if (choice.sender >= 0) {
+    --sends_[Index(choice.layer, choice.sender)];
+    --total_sends_[choice.sender];
+  }
+  choice.sender = rank;
+  ++sends_[Index(choice.layer, rank)];
+  ++total_sends_[rank];
+}
+
+template <typename MayTake>
+bool SenderLevelling::Relieve(absl::Span<const int32_t> counts,
+                              absl::Span<Choice> choices, MayTake may_take) {
+  const int32_t maximum = *std::max_element(counts.begin(), counts.end());
+  std::vector<bool> is_reached(num_ranks_, false);
+  queue_.clear();
+  for (int rank = 0; rank < num_ranks_; ++rank) {
+    if (counts[rank] < maximum) continue;
+    is_reached[rank] = true;
+    reached_by_[rank] = nullptr;
+    queue_.push_back(rank);
+  }
+  for (size_t i = 0; i < queue_.size(); ++i) {
+    for (Choice& choice : choices) {
+      if (choice.sender != queue_[i]) continue;
+      for (const int32_t rank : CandidatesOf(choice)) {
+        if (is_reached[rank] || !may_take(choice, rank)) continue;
+        is_reached[rank] = true;
+        reached_by_[rank] = &choice;
+        queue_.push_back(rank);
+        if (counts[rank] > maximum - 2) continue;
+        for (int32_t to = rank; reached_by_[to] != nullptr;) {
+          Choice& handed_on = *reached_by_[to];
+          const int32_t from = handed_on.sender;
+          Move(handed_on, to);
+          to = from;
         }
+        return true;
       }
     }
-    return false;
   }
-
- private:
-  static constexpr int32_t kNotReached = -2;
-  static constexpr int32_t kStart = -1;
-
-  absl::Span<const int32_t> CandidatesOf(const SenderChoice& choice) const {
-    return candidates_.subspan(choice.candidates_begin,
-                               choice.candidates_end - choice.candidates_begin);
-  }
-
-  // Along the path that ends in `rank`, back to its start.
-  void HandOn(int32_t rank) {
-    ++sends_[rank];
-    ++total_sends_[rank];
-    while (reached_by_[rank] != kStart) {
-      SenderChoice& choice = choices_[reached_by_[rank]];
-      const int32_t before = choice.sender;
-      choice.sender = rank;
-      rank = before;
-    }
-    --sends_[rank];
-    --total_sends_[rank];
-  }
-
-  const absl::Span<const int32_t> candidates_;
-  const absl::Span<SenderChoice> choices_;
-  const absl::Span<int32_t> sends_;
-  const absl::Span<int32_t> total_sends_;
-  std::vector<int32_t> reached_by_;  // The choice that led to each rank.
-  std::vector<int32_t> queue_;
-};
-
-}  // namespace
-
-void LevelSenders(absl::Span<const int32_t> candidates, int num_active_ranks,
-                  absl::Span<SenderChoice> choices,
-                  absl::Span<int32_t> sends_of_rank,
-                  absl::Span<int32_t> total_sends_of_rank) {
-  if (choices.empty()) return;
-  for (const SenderChoice& choice : choices) {
-    if (choice.sender < 0) continue;
-    --sends_of_rank[choice.sender];
-    --total_sends_of_rank[choice.sender];
-  }
-  const int32_t forced_maximum =
-      *std::max_element(sends_of_rank.begin(), sends_of_rank.end());
-  const int32_t all =
-      std::accumulate(sends_of_rank.begin(), sends_of_rank.end(),
-                      static_cast<int32_t>(choices.size()));
-  // Less than this cannot be reached; one more leaves room for levelling over
-  // all layers.
-  const int32_t least_maximum =
-      std::max(forced_maximum, (all + num_active_ranks - 1) / num_active_ranks);
-  const int32_t limit = least_maximum + 1;
-  int32_t maximum = forced_maximum;
-  for (SenderChoice& choice : choices) {
-    choice.sender = LeastUsed(
-        candidates.subspan(choice.candidates_begin,
-                           choice.candidates_end - choice.candidates_begin),
-        limit, sends_of_rank, total_sends_of_rank);
-    ++total_sends_of_rank[choice.sender];
-    maximum = std::max(maximum, ++sends_of_rank[choice.sender]);
-  }
-  if (maximum <= limit) return;
-  BusiestRank busiest(candidates, choices, sends_of_rank, total_sends_of_rank);
-  while (*std::max_element(sends_of_rank.begin(), sends_of_rank.end()) >
-             limit &&
-         busiest.Relieve()) {
-  }
+  return false;
 }
 
 }  // namespace eplb

@@ -87,18 +87,11 @@ class TransferPlanner {
     int32_t source_rank;  // Or -1 - the choice.
   };
 
-  // Where the needs and choices of a layer begin.
-  struct LayerNeeds {
-    size_t needs;
-    size_t choices;
-  };
-
   absl::Status FindNeeds(int layer);
   absl::Status FindNeedsOfRank(int layer, int rank);
   void AddCopy(int32_t expert, int32_t source_slot, int32_t slot);
   absl::Status AddNeed(int layer, int32_t expert, int rank, int32_t slot);
   void FindCandidates(int layer, int32_t expert, int rank);
-  void ChooseSenders();
   void ListTransfers(int layer);
   int32_t LocalSourceSlot(int layer, int32_t expert) const;
 
@@ -124,11 +117,9 @@ class TransferPlanner {
   uint32_t stamp_ = 0;
 
   std::vector<Need> needs_;
-  std::vector<int32_t> candidates_;
-  std::vector<SenderChoice> choices_;
-  std::vector<LayerNeeds> layer_needs_;
-  std::vector<int32_t> sends_;  // [layers, ranks]
-  std::vector<int32_t> total_sends_;
+  std::vector<size_t> needs_of_layer_;  // Where they begin.
+  std::vector<int32_t> candidates_;     // Of the need that is looked at.
+  SenderLevelling levelling_;
   int32_t receives_of_layer_ = 0;  // This rank's.
 
   TransferPlan plan_;
@@ -144,8 +135,8 @@ TransferPlanner::TransferPlanner(const Placement& old_placement,
       slots_per_rank_(old_placement.num_slots() / topology.num_ranks()),
       is_one_node_(topology.num_nodes() == 1),
       experts_(old_placement.num_logical_experts()),
-      sends_(static_cast<size_t>(old_placement.num_layers()) * num_ranks_),
-      total_sends_(num_ranks_) {
+      levelling_(old_placement.num_layers(), topology.num_ranks(),
+                 topology.num_active_ranks()) {
   rank_of_slot_.reserve(old_placement.num_slots());
   for (int r = 0; r < num_ranks_; ++r) {
     rank_of_slot_.insert(rank_of_slot_.end(), slots_per_rank_,
@@ -157,11 +148,11 @@ TransferPlanner::TransferPlanner(const Placement& old_placement,
 
 absl::StatusOr<TransferPlan> TransferPlanner::Plan() {
   for (int layer = 0; layer < old_.num_layers(); ++layer) {
-    layer_needs_.push_back({needs_.size(), choices_.size()});
+    needs_of_layer_.push_back(needs_.size());
     EPLB_RETURN_IF_ERROR(FindNeeds(layer));
   }
-  layer_needs_.push_back({needs_.size(), choices_.size()});
-  ChooseSenders();
+  needs_of_layer_.push_back(needs_.size());
+  levelling_.Choose();
   for (int layer = 0; layer < old_.num_layers(); ++layer) ListTransfers(layer);
   TransferPlan::Layer& end = plan_.layers_.back();
   end.sends = static_cast<int32_t>(plan_.sends_.size());
@@ -233,35 +224,28 @@ absl::Status TransferPlanner::FindNeedsOfRank(int layer, int rank) {
 
 absl::Status TransferPlanner::AddNeed(int layer, int32_t expert, int rank,
                                       int32_t slot) {
-  const auto first = static_cast<int32_t>(candidates_.size());
   FindCandidates(layer, expert, rank);
-  const auto end = static_cast<int32_t>(candidates_.size());
-  if (end == first) {
+  if (candidates_.empty()) {
     return absl::DataLossError(
         absl::StrCat("layer ", layer, ": no active rank holds expert ", expert,
-                     ", which is "
-                     "to go to rank ",
-                     rank));
+                     ", which rank ", rank, " is to hold"));
   }
-  if (end - first > 1) {
-    needs_.push_back(
-        {expert, rank, slot, -1 - static_cast<int32_t>(choices_.size())});
-    choices_.push_back({first, end});
+  if (candidates_.size() > 1) {
+    const int32_t choice = levelling_.AddChoice(layer, candidates_);
+    needs_.push_back({expert, rank, slot, -1 - choice});
     return absl::OkStatus();
   }
-  const int32_t source = candidates_.back();
-  candidates_.pop_back();
-  ++sends_[static_cast<size_t>(layer) * num_ranks_ + source];
-  ++total_sends_[source];
+  const int32_t source = candidates_[0];
+  levelling_.AddForced(layer, source);
   if (source == plan_.rank_ || rank == plan_.rank_) {
     needs_.push_back({expert, rank, slot, source});
   }
   return absl::OkStatus();
 }
 
-// Appends the active holders on the node of `rank`, else all active ones.
+// The active holders on the node of `rank`, else all active ones.
 void TransferPlanner::FindCandidates(int layer, int32_t expert, int rank) {
-  const size_t first = candidates_.size();
+  candidates_.clear();
   const int node = topology_.node_of_rank(rank);
   bool on_node = false;
   for (const int32_t slot : old_.slots_of_expert(layer, expert)) {
@@ -271,41 +255,24 @@ void TransferPlanner::FindCandidates(int layer, int32_t expert, int rank) {
       const bool is_near = topology_.node_of_rank(holder) == node;
       if (is_near && !on_node) {
         on_node = true;
-        candidates_.resize(first);
+        candidates_.clear();
       }
       if (!is_near && on_node) continue;
     }
     // Slots rise, so that those of one rank follow each other.
-    if (candidates_.size() > first && candidates_.back() == holder) continue;
+    if (!candidates_.empty() && candidates_.back() == holder) continue;
     candidates_.push_back(holder);
-  }
-}
-
-// The first layers choose knowing little of the others, so all choose again.
-void TransferPlanner::ChooseSenders() {
-  constexpr int kRounds = 3;
-  for (int round = 0; round < kRounds; ++round) {
-    for (int layer = 0; layer < old_.num_layers(); ++layer) {
-      const size_t begin = layer_needs_[layer].choices;
-      const size_t end = layer_needs_[layer + 1].choices;
-      LevelSenders(candidates_, topology_.num_active_ranks(),
-                   absl::MakeSpan(choices_).subspan(begin, end - begin),
-                   absl::MakeSpan(sends_).subspan(
-                       static_cast<size_t>(layer) * num_ranks_, num_ranks_),
-                   absl::MakeSpan(total_sends_));
-    }
   }
 }
 
 void TransferPlanner::ListTransfers(int layer) {
   plan_.layers_[layer].sends = static_cast<int32_t>(plan_.sends_.size());
   plan_.layers_[layer].receives = static_cast<int32_t>(plan_.receives_.size());
-  for (size_t i = layer_needs_[layer].needs; i < layer_needs_[layer + 1].needs;
-       ++i) {
+  for (size_t i = needs_of_layer_[layer]; i < needs_of_layer_[layer + 1]; ++i) {
     const Need& need = needs_[i];
     const int32_t source = need.source_rank >= 0
                                ? need.source_rank
-                               : choices_[-1 - need.source_rank].sender;
+                               : levelling_.sender(-1 - need.source_rank);
     if (source == plan_.rank_) {
       plan_.sends_.push_back({need.expert, need.destination_rank,
                               LocalSourceSlot(layer, need.expert)});
