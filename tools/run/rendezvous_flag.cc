@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/types.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -76,11 +77,13 @@ absl::StatusOr<std::unique_ptr<LocalRendezvous>> LocalRendezvous::Open(
   return absl::WrapUnique(new LocalRendezvous(std::move(path)));
 }
 
-LocalRendezvous::LocalRendezvous(std::string path) : path_(std::move(path)) {}
+LocalRendezvous::LocalRendezvous(std::string path)
+    : path_(std::move(path)), owner_(getpid()) {}
 
 LocalRendezvous::~LocalRendezvous() {
-  // Fails while entries of other processes are in it, as it should.
-  rmdir(path_.c_str());
+  // A fork of the owner has a copy of this object. And it fails while entries
+  // of other processes are in the directory, as it should.
+  if (getpid() == owner_) rmdir(path_.c_str());
 }
 
 std::string LocalRendezvous::address() const {

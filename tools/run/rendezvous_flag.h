@@ -6,6 +6,8 @@
 #ifndef EPLB_TOOLS_RUN_RENDEZVOUS_FLAG_H_
 #define EPLB_TOOLS_RUN_RENDEZVOUS_FLAG_H_
 
+#include <sys/types.h>
+
 #include <memory>
 #include <string>
 
@@ -40,6 +42,7 @@ class LocalRendezvous {
   explicit LocalRendezvous(std::string path);
 
   const std::string path_;
+  const pid_t owner_;
 };
 
 }  // namespace eplb
