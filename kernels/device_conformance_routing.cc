@@ -154,7 +154,7 @@ DeviceConformanceTest::Routed DeviceConformanceTest::RouteOnDevice(
   const Memory is_valid = AllocateCopy(tokens.token_is_valid);
   const bool is_narrow = tokens.id_type == IdType::kInt32;
   Routed routed{std::vector<int32_t>(tokens.ids.size(), 12345),
-                std::vector<int32_t>(table.max_slots())};
+                std::vector<int32_t>(table.view().max_slots)};
   const Memory slot_ids = AllocateCopy(routed.slot_ids);
   const Memory slot_counts = AllocateCopy(routed.slot_counts);
   EPLB_EXPECT_OK(device_->MapAndRecord(
