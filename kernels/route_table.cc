@@ -23,7 +23,7 @@ namespace {
 
 template <typename T>
 void Write(absl::Span<const T> values, std::byte* to) {
-  std::memcpy(to, values.data(), values.size() * sizeof(T));
+  std::copy(values.begin(), values.end(), reinterpret_cast<T*>(to));
 }
 
 }  // namespace
