@@ -68,7 +68,8 @@ struct ShuffleOptions {
 };
 
 // What the ranks of an epoch speak through. The members are the active ranks
-// of the topology, in order. Both may be over one transport, or be the same.
+// of the topology, in order. Both may be over one transport, or be the same;
+// `control` serves host memory.
 struct ShuffleChannels {
   std::shared_ptr<CheckedCommunicator> control;
   std::shared_ptr<Communicator> data;

@@ -35,23 +35,32 @@ uint64_t PlannedHash(const ShuffleUnit& unit) {
 WeightShuffler::Attempt& WeightShuffler::Begin(
     std::shared_ptr<const ShuffleUnit> unit) {
   absl::MutexLock lock(&mutex_);
+  absl::Status status = CheckInstalled(*unit);
   attempts_.push_back(std::make_unique<Attempt>());
   Attempt& attempt = *attempts_.back();
   attempt.unit = std::move(unit);
   attempt.number = protocol_.Begin();
   attempt.context = ContextOf(attempt);
-  attempt.status = CheckInstalled(*attempt.unit);
+  attempt.status = std::move(status);
   if (attempt.status.ok()) attempt.status = TakeRows(attempt);
   return attempt;
 }
 
 absl::Status WeightShuffler::CheckInstalled(const ShuffleUnit& unit) const {
   for (const LayerChange& change : unit.layers) {
+    for (const std::unique_ptr<Attempt>& other : attempts_) {
+      for (const LayerChange& pending : other->unit->layers) {
+        if (pending.layer != change.layer) continue;
+        return absl::FailedPreconditionError(absl::StrCat(
+            "layer ", change.layer,
+            ": another unit of the layer is to be switched or dropped first"));
+      }
+    }
     if (installed_.experts(change.layer) == change.old_experts) continue;
     return absl::FailedPreconditionError(
         absl::StrCat("layer ", change.layer,
-                     " does not hold what the unit was planned from; a unit of "
-                     "the layer has not been switched, or was dropped"));
+                     " does not hold what the unit was planned from; a unit "
+                     "before it was dropped, or the plan is an old one"));
   }
   return absl::OkStatus();
 }

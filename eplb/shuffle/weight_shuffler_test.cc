@@ -226,6 +226,30 @@ TEST_F(WeightShufflerTest, KeepsOldWeightsWhenOneRankHasNoRoom) {
   });
 }
 
+// The second would be planned from what the first is about to replace.
+TEST_F(WeightShufflerTest, TakesOneUnitOfALayerAtATime) {
+  Create({.staging_bytes = 4 * kRowBytes});
+  Run(1, [&](int r, ShuffleRank& rank, const ShuffleChannels& channels,
+             const ShuffleUnits& units) {
+    const ShuffleUnits again = *rank.shuffler->Plan(after_, topology_, r);
+    EPLB_ASSERT_OK(rank.shuffler->Stage(units[0], channels));
+    EPLB_ASSERT_OK(rank.shuffler->Vote(*units[0], channels));
+    EPLB_ASSERT_OK(rank.shuffler->Commit(*units[0], 0, channels));
+    EXPECT_THAT(rank.shuffler->Stage(again[0], channels),
+                StatusIs(absl::StatusCode::kFailedPrecondition,
+                         HasSubstr("layer 0: another unit of the layer")));
+    EXPECT_FALSE(rank.shuffler->Vote(*again[0], channels).ok());
+    EPLB_ASSERT_OK(rank.shuffler->Switch(
+        *units[0], *rank.stream,
+        [&](const ShuffleUnit& u) { return rank.Publish(u); }));
+    // And now it holds something else.
+    EXPECT_THAT(rank.shuffler->Stage(again[0], channels),
+                StatusIs(absl::StatusCode::kFailedPrecondition,
+                         HasSubstr("does not hold what the unit was planned")));
+    EXPECT_FALSE(rank.shuffler->Vote(*again[0], channels).ok());
+  });
+}
+
 TEST_F(WeightShufflerTest, NamesTheRankThatIsNotReady) {
   Create();
   // Rank 1 thinks its weights were loaded anew.
