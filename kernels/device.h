@@ -115,13 +115,14 @@ class Device {
 
   // Copies every row, in one launch and in no particular order.
   // InvalidArgument, with the two rows, when a destination overlaps any other
-  // row's source or destination; nothing is copied then. `rows` may be freed
-  // when the call returns.
+  // row's source or destination, or its own source in part; nothing is copied
+  // then. `rows` may be freed when the call returns.
   virtual absl::Status CopyBatch(absl::Span<const CopyRow> rows,
                                  Stream& stream) = 0;
 
-  // sums[i] becomes a hash of the bytes of rows[i], the same on every kind of
-  // device. Returns when all are there, after the earlier work of `stream`.
+  // sums[i] becomes a hash of the bytes of rows[i] (kernels/row_checksum.h),
+  // the same on every kind of device. Returns when all are there, after the
+  // earlier work of `stream`.
   virtual absl::Status Checksum(absl::Span<const ConstRow> rows,
                                 absl::Span<uint64_t> sums, Stream& stream,
                                 SteadyTime deadline) = 0;

@@ -1,0 +1,55 @@
+#include "kernels/cpu/cpu_stream.h"
+
+#include <memory>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "eplb/core/clock.h"
+#include "kernels/device.h"
+
+namespace eplb {
+namespace {
+
+// All work before it was done when it was handed over.
+class CpuEvent final : public DeviceEvent {
+ public:
+  explicit CpuEvent(const Device& device) : device_(device) {}
+
+  absl::StatusOr<bool> IsComplete() const override { return true; }
+  absl::Status Wait(SteadyTime /*deadline*/) const override {
+    return absl::OkStatus();
+  }
+
+  bool IsOf(const Device& device) const { return &device == &device_; }
+
+ private:
+  const Device& device_;
+};
+
+}  // namespace
+
+absl::Status CpuStream::CheckIsOf(const Device& device, const Stream& stream) {
+  const auto* own = dynamic_cast<const CpuStream*>(&stream);
+  if (own == nullptr || &own->device_ != &device) {
+    return absl::InvalidArgumentError("the stream belongs to another device");
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<DeviceEvent>> CpuStream::Record() {
+  return std::make_unique<CpuEvent>(device_);
+}
+
+absl::Status CpuStream::WaitFor(const DeviceEvent& event) {
+  const auto* own = dynamic_cast<const CpuEvent*>(&event);
+  if (own == nullptr || !own->IsOf(device_)) {
+    return absl::InvalidArgumentError("the event belongs to another device");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CpuStream::Synchronize(SteadyTime /*deadline*/) {
+  return absl::OkStatus();
+}
+
+}  // namespace eplb
