@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
+#include "eplb/core/stable_hash.h"
 
 namespace eplb {
 namespace {
@@ -54,6 +55,33 @@ absl::Status CountVotes(absl::Span<const int64_t> votes) {
   }
   if (noes.empty()) return absl::OkStatus();
   return absl::AbortedError(absl::StrCat("not ready: ", noes));
+}
+
+std::vector<int64_t> UnitRecord::Serialize() const {
+  std::vector<int64_t> words = {next_unit, committed_unit, commit_step,
+                                doubtful_unit, doubtful_hash};
+  StableHash hash;
+  for (const int64_t word : words) hash.Add(static_cast<uint64_t>(word));
+  words.push_back(static_cast<int64_t>(hash.value()));
+  return words;
+}
+
+absl::StatusOr<UnitRecord> UnitRecord::Parse(absl::Span<const int64_t> words) {
+  if (words.size() != UnitRecord().Serialize().size()) {
+    return absl::DataLossError(
+        absl::StrCat("a record of the units that were committed has ",
+                     words.size(), " words"));
+  }
+  const UnitRecord record{.next_unit = words[0],
+                          .committed_unit = words[1],
+                          .commit_step = words[2],
+                          .doubtful_unit = words[3],
+                          .doubtful_hash = words[4]};
+  if (record.Serialize().back() != words.back()) {
+    return absl::DataLossError(
+        "the checksum of a record of the units that were committed is wrong");
+  }
+  return record;
 }
 
 absl::StatusOr<DoubtOutcome> ResolveDoubt(

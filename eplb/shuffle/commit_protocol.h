@@ -18,6 +18,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -38,6 +39,11 @@ struct UnitRecord {
   int64_t commit_step = kNone;     // Of that.
   int64_t doubtful_unit = kNone;
   int64_t doubtful_hash = 0;  // Of what that unit was to install.
+
+  // As words to send, with a checksum: a wrong record would make a rank drop
+  // what the others commit. Parse returns DataLoss when it does not fit.
+  std::vector<int64_t> Serialize() const;
+  static absl::StatusOr<UnitRecord> Parse(absl::Span<const int64_t> words);
 
   friend bool operator==(const UnitRecord&, const UnitRecord&) = default;
 };

@@ -120,6 +120,26 @@ TEST(ResolveDoubtTest, RefusesUnitsThatInstallDifferentThings) {
                        HasSubstr("ranks 0 and 1")));
 }
 
+TEST(UnitRecordTest, ComesBackAsItWasSent) {
+  CommitProtocol protocol;
+  EnterDoubt(protocol);
+  EXPECT_THAT(UnitRecord::Parse(protocol.record().Serialize()),
+              IsOkAndHolds(protocol.record()));
+}
+
+TEST(UnitRecordTest, NoticesEveryFlippedBit) {
+  CommitProtocol protocol;
+  EnterDoubt(protocol);
+  protocol.Commit({12, 5});
+  const std::vector<int64_t> words = protocol.record().Serialize();
+  for (size_t bit = 0; bit < words.size() * 64; ++bit) {
+    std::vector<int64_t> damaged = words;
+    damaged[bit / 64] ^= static_cast<int64_t>(uint64_t{1} << bit % 64);
+    EXPECT_THAT(UnitRecord::Parse(damaged),
+                StatusIs(absl::StatusCode::kDataLoss));
+  }
+}
+
 // As when ranks go on without one that knows the commit, and it comes back.
 TEST(ResolveDoubtTest, NoticesARankThatDroppedWhatAnotherCommitted) {
   CommitProtocol dropped, committed;

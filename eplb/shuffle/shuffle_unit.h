@@ -21,7 +21,8 @@ struct LayerChange {
   std::vector<int32_t> old_experts;
   std::vector<int32_t> new_experts;
 
-  // This rank's part.
+  // This rank's part. The ranks are those of the channels: the active ranks in
+  // order.
   std::vector<SlotSend> sends;
   std::vector<SlotReceive> receives;
   std::vector<SlotCopy> copies;

@@ -27,7 +27,7 @@
 
 namespace eplb {
 
-// Slots are local, ranks those of the topology.
+// Slots are local.
 struct SlotSend {
   int32_t expert = 0;
   int32_t destination_rank = 0;
