@@ -135,6 +135,7 @@ class WeightShuffler::Core {
   absl::StatusOr<EpochOutcome> OpenEpoch(const ShuffleChannels& channels);
   absl::Status Profile(const ShuffleChannels& channels);
   void Drop(const ShuffleUnit* unit);
+  absl::Status Withdraw(const ShuffleUnit& unit);
   absl::Status Adopt(const Placement& installed, int64_t generation);
 
   int free_rows() {
@@ -593,6 +594,14 @@ void WeightShuffler::Core::Drop(const ShuffleUnit* unit) {
   }
 }
 
+absl::Status WeightShuffler::Core::Withdraw(const ShuffleUnit& unit) {
+  EPLB_ASSIGN_OR_RETURN(const Attempt* const attempt,
+                        Find(unit, Phase::kCommitted, "withdrawn"));
+  absl::MutexLock lock(&mutex_);
+  Remove(attempt);
+  return absl::OkStatus();
+}
+
 absl::Status WeightShuffler::Core::Adopt(const Placement& installed,
                                          int64_t generation) {
   absl::MutexLock lock(&mutex_);
@@ -697,6 +706,9 @@ absl::Status WeightShuffler::Profile(const ShuffleChannels& channels) {
 }
 void WeightShuffler::Drop(const ShuffleUnit& unit) { core_->Drop(&unit); }
 void WeightShuffler::DropAllStaged() { core_->Drop(nullptr); }
+absl::Status WeightShuffler::Withdraw(const ShuffleUnit& unit) {
+  return core_->Withdraw(unit);
+}
 absl::Status WeightShuffler::Adopt(const Placement& installed,
                                    int64_t generation) {
   return core_->Adopt(installed, generation);
