@@ -14,6 +14,14 @@ absl::Status AbortReason(absl::Status reason) {
                      : std::move(reason);
 }
 
+absl::Status AfterEarlierError(absl::string_view operation,
+                               const absl::Status& first_error) {
+  return absl::FailedPreconditionError(absl::StrCat(
+      operation,
+      " after an earlier error: ", absl::StatusCodeToString(first_error.code()),
+      ": ", first_error.message()));
+}
+
 absl::Status CallGate::Enter(absl::string_view operation) {
   absl::MutexLock lock(&mutex_);
   if (!pending_.empty()) {
@@ -22,10 +30,7 @@ absl::Status CallGate::Enter(absl::string_view operation) {
                      " of another thread is pending"));
   }
   if (!first_error_.ok()) {
-    return absl::FailedPreconditionError(
-        absl::StrCat(operation, " after an earlier error: ",
-                     absl::StatusCodeToString(first_error_.code()), ": ",
-                     first_error_.message()));
+    return AfterEarlierError(operation, first_error_);
   }
   pending_ = operation;
   return absl::OkStatus();

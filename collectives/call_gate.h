@@ -20,6 +20,11 @@ namespace eplb {
 // still end calls.
 absl::Status AbortReason(absl::Status reason);
 
+// What a call of `operation`, a name, fails with after `first_error`:
+// FailedPrecondition that quotes it.
+absl::Status AfterEarlierError(absl::string_view operation,
+                               const absl::Status& first_error);
+
 // Thread-safe.
 class CallGate {
  public:

@@ -17,6 +17,15 @@
 //  - the operation itself differs (kind, bytes, element type, root, name,
 //    pairing of messages, sequence, epoch, version): the ranks have lost each
 //    other, and the communicator is poisoned on all of them.
+//
+// Headers are host memory. Where the communicator does not serve that, or where
+// its end is not to be the end of what ranks say to each other, the headers go
+// over a second one:
+//
+//   CheckedCommunicator checked(std::move(nccl), std::move(gloo));
+//   if (!checked.Exchange(sends, receives, deadline).ok()) {
+//     checked.Agree(kNo, deadline);  // Still tells all ranks.
+//   }
 
 #ifndef EPLB_COLLECTIVES_CHECKED_H_
 #define EPLB_COLLECTIVES_CHECKED_H_
@@ -57,6 +66,16 @@ struct CheckContext {
 class CheckedCommunicator final : public Communicator {
  public:
   explicit CheckedCommunicator(std::unique_ptr<Communicator> communicator);
+
+  // Headers, and with them Barrier and Agree, go over `control`, all else over
+  // `data`. Both have the same ranks; `control` serves host memory, and is this
+  // communicator's alone. Clones have clones of both.
+  //
+  // An error of `data` leaves Agree as it was, so that the ranks can still
+  // decide together what comes next. Every other call fails with it from then
+  // on, and ends those of the ranks that go on as if nothing had happened.
+  CheckedCommunicator(std::unique_ptr<Communicator> data,
+                      std::unique_ptr<Communicator> control);
   ~CheckedCommunicator() override;
 
   // Set between calls; holds until changed. Clones begin with a copy.
@@ -73,8 +92,8 @@ class CheckedCommunicator final : public Communicator {
   absl::StatusOr<std::unique_ptr<CheckedCommunicator>> CloneChecked(
       absl::string_view name, SteadyTime deadline);
 
-  int rank() const override { return communicator_->rank(); }
-  int size() const override { return communicator_->size(); }
+  int rank() const override { return data_->rank(); }
+  int size() const override { return data_->size(); }
 
   absl::Status AllReduceSum(absl::Span<int64_t> values,
                             SteadyTime deadline) override;
@@ -97,6 +116,10 @@ class CheckedCommunicator final : public Communicator {
     absl::Span<const ReceiveMessage> receives;
   };
 
+  // What the headers go over.
+  Communicator& control() { return control_ ? *control_ : *data_; }
+  void AbortChannels(const absl::Status& reason);
+
   // Lets `prepare` check the arguments and add to the header of `operation`,
   // compares the headers of all ranks, and then runs `body`.
   absl::Status Call(Operation operation, SteadyTime deadline,
@@ -106,13 +129,21 @@ class CheckedCommunicator final : public Communicator {
 
   void CompleteHeader(CheckHeader& header);
   absl::Status GatherHeaders(const CheckHeader& header, SteadyTime deadline);
+  // Of the headers of all ranks, `header` being this one's.
   absl::StatusOr<std::vector<HeaderDifference>> FindDifferences(
-      const ExchangeBatch* exchange, SteadyTime deadline);
+      const CheckHeader& header, const ExchangeBatch* exchange,
+      SteadyTime deadline);
   absl::Status PrepareExchange(const ExchangeBatch& exchange,
                                CheckHeader& header);
+  // Ends a call with what its body returned.
+  absl::Status LeaveBody(absl::Status result);
 
-  const std::unique_ptr<Communicator> communicator_;
+  const std::unique_ptr<Communicator> data_;
+  const std::unique_ptr<Communicator> control_;  // Null: the same channel.
   CallGate gate_;
+  // The first, where there is a control channel beside. Only touched inside a
+  // call.
+  absl::Status data_failure_;
   CheckContext context_;
   ConfigurationFields configuration_;
   uint64_t sequence_ = 0;

@@ -212,20 +212,31 @@ absl::Status GlooCommunicatorFactory::Announce(uint64_t epoch,
 absl::StatusOr<std::vector<std::string>> GlooCommunicatorFactory::FindMembers(
     uint64_t epoch, absl::Span<const int> members, SteadyTime deadline) {
   std::vector<std::string> addresses(members.size());
+  const auto deadline_error = [&] {
+    std::vector<int> missing;
+    for (size_t i = 0; i < members.size(); ++i) {
+      if (addresses[i].empty()) missing.push_back(members[i]);
+    }
+    return absl::DeadlineExceededError(
+        absl::StrCat("the deadline passed while waiting for ",
+                     RankList(missing), " to appear in ", store_->ToString()));
+  };
   absl::Mutex mutex;
   absl::CondVar never;
   auto pause = kFirstPause;
   while (true) {
-    std::vector<int> missing;
+    bool is_complete = true;
     for (size_t i = 0; i < members.size(); ++i) {
       if (!addresses[i].empty()) continue;
-      EPLB_ASSIGN_OR_RETURN(const std::optional<std::string> text,
-                            store_->Get(KeyOf(epoch, members[i]), deadline));
-      if (!text.has_value()) {
-        missing.push_back(members[i]);
+      const absl::StatusOr<std::optional<std::string>> text =
+          store_->Get(KeyOf(epoch, members[i]), deadline);
+      if (absl::IsDeadlineExceeded(text.status())) return deadline_error();
+      EPLB_RETURN_IF_ERROR(text.status());
+      if (!text->has_value()) {
+        is_complete = false;
         continue;
       }
-      const std::optional<Entry> entry = DecodeEntry(*text);
+      const std::optional<Entry> entry = DecodeEntry(**text);
       if (!entry.has_value()) {
         return absl::DataLossError(absl::StrCat(
             "rank ", members[i], ": what ", store_->ToString(), " holds under ",
@@ -244,13 +255,9 @@ absl::StatusOr<std::vector<std::string>> GlooCommunicatorFactory::FindMembers(
       }
       addresses[i] = entry->address;
     }
-    if (missing.empty()) return addresses;
+    if (is_complete) return addresses;
     const SteadyTime now = clock_.Now();
-    if (now >= deadline) {
-      return absl::DeadlineExceededError(absl::StrCat(
-          "the deadline passed while waiting for ", RankList(missing),
-          " to appear in ", store_->ToString()));
-    }
+    if (now >= deadline) return deadline_error();
     absl::MutexLock lock(&mutex);
     clock_.WaitUntil(never, mutex, std::min(deadline, now + pause));
     pause = std::min(2 * pause, kLastPause);

@@ -25,6 +25,7 @@
 #include "collectives/communicator.h"
 #include "collectives/control_channel.h"
 #include "collectives/exchange_pairing.h"
+#include "collectives/gloo_device.h"
 #include "collectives/gloo_transport.h"
 #include "collectives/operation.h"
 #include "collectives/rendezvous/peer_mesh.h"

@@ -21,22 +21,14 @@
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/types/span.h"
+#include "collectives/gloo_device.h"
 #include "collectives/message_pieces.h"
 #include "eplb/core/clock.h"
 #include "eplb/core/status_macros.h"
-#include "gloo/config.h"
 #include "gloo/transport/address.h"
 #include "gloo/transport/context.h"
-#include "gloo/transport/device.h"
 #include "gloo/transport/pair.h"
-#include "gloo/transport/tcp/device.h"
 #include "gloo/transport/unbound_buffer.h"
-#if GLOO_HAVE_TRANSPORT_IBVERBS && __has_include(<infiniband/verbs.h>)
-#define EPLB_GLOO_IBVERBS 1
-#include "gloo/transport/ibverbs/device.h"
-#else
-#define EPLB_GLOO_IBVERBS 0
-#endif
 
 namespace eplb {
 namespace {
@@ -49,6 +41,9 @@ constexpr size_t kPiecesInFlight = 4;
 
 // Everything of one peer comes in order, so one slot is enough.
 constexpr uint64_t kSlot = 1;
+
+// How long it may take until both sides of a connection know of it.
+constexpr auto kConnectionIsSeenWithin = Milliseconds(100);
 
 // Gloo waits five times as long as it was told when it connects.
 constexpr int kGlooConnectFactor = 5;
@@ -66,22 +61,6 @@ absl::Status CatchAll(absl::string_view what, absl::FunctionRef<void()> body) {
 // Not 0, which means for ever.
 Milliseconds AtLeastOne(SteadyTime::duration duration) {
   return std::max(Milliseconds(1), std::chrono::ceil<Milliseconds>(duration));
-}
-
-std::shared_ptr<gloo::transport::Device> MakeDevice(
-    const GlooDeviceOptions& options) {
-#if EPLB_GLOO_IBVERBS
-  if (!options.ibverbs_device.empty()) {
-    gloo::transport::ibverbs::attr attr;
-    attr.name = options.ibverbs_device;
-    attr.port = 1;
-    attr.index = 0;
-    return gloo::transport::ibverbs::CreateDevice(attr);
-  }
-#endif
-  gloo::transport::tcp::attr attr;
-  attr.hostname = options.listen_address;
-  return gloo::transport::tcp::CreateDevice(attr);
 }
 
 }  // namespace
@@ -102,8 +81,7 @@ class GlooTransport::State {
                                     ? options.listen_address
                                     : options.ibverbs_device;
     return CatchAll(absl::StrCat("listening on ", device), [&] {
-      device_ = MakeDevice(options);
-      context_ = device_->createContext(rank_, num_ranks_);
+      context_ = MakeGlooContext(options, rank_, num_ranks_);
       context_->setTimeout(
           AtLeastOne((deadline - clock_.Now()) / kGlooConnectFactor));
       for (int peer = 0; peer < num_ranks_; ++peer) {
@@ -128,7 +106,6 @@ class GlooTransport::State {
     absl::MutexLock lock(&mutex_);
     is_interrupted_ = true;
     changed_.SignalAll();
-    if (is_connecting_) ClosePairs();
     if (awaited_ == nullptr) return;
     // Whichever of the two is waited for.
     awaited_->abortWaitRecv();
@@ -139,7 +116,6 @@ class GlooTransport::State {
     if (context_ == nullptr) return;
     ClosePairs();
     context_.reset();
-    device_.reset();
   }
 
  private:
@@ -160,11 +136,9 @@ class GlooTransport::State {
     std::vector<Posted> posted;  // By piece, modulo kPiecesInFlight.
   };
 
-  bool IsInterrupted() ABSL_LOCKS_EXCLUDED(mutex_) {
-    absl::MutexLock lock(&mutex_);
-    return is_interrupted_;
-  }
-
+  bool BeginConnecting(int peer) ABSL_LOCKS_EXCLUDED(mutex_);
+  void EndConnecting(SteadyTime deadline) ABSL_LOCKS_EXCLUDED(mutex_);
+  void ClosePair(int peer);
   void ClosePairs();
   std::vector<Stream> MakeStreams(absl::Span<const GlooMessage> sends,
                                   absl::Span<const GlooMessage> receives);
@@ -181,45 +155,37 @@ class GlooTransport::State {
   const int num_ranks_;
   Clock& clock_;
   const Milliseconds progress_timeout_;
-  std::shared_ptr<gloo::transport::Device> device_;
   std::shared_ptr<gloo::transport::Context> context_;
 
   absl::Mutex mutex_;
   absl::CondVar changed_;
   bool is_interrupted_ ABSL_GUARDED_BY(mutex_) = false;
-  bool is_connecting_ ABSL_GUARDED_BY(mutex_) = false;
+  bool has_connected_ ABSL_GUARDED_BY(mutex_) = false;
+  int connecting_peer_ ABSL_GUARDED_BY(mutex_) = -1;
   gloo::transport::UnboundBuffer* awaited_ ABSL_GUARDED_BY(mutex_) = nullptr;
 };
 
 void GlooTransport::State::ClosePairs() {
   for (int peer = 0; peer < num_ranks_; ++peer) {
     if (peer == rank_) continue;
-    // A pair that is broken already may say so.
-    CatchAll("close", [&] {
-      if (auto& pair = context_->getPair(peer)) pair->close();
-    }).IgnoreError();
+    ClosePair(peer);
   }
+}
+
+void GlooTransport::State::ClosePair(int peer) {
+  // One that is broken already may say so.
+  CatchAll("close", [&] {
+    if (auto& pair = context_->getPair(peer)) pair->close();
+  }).IgnoreError();
 }
 
 absl::Status GlooTransport::State::Connect(
     absl::Span<const std::string> addresses, SteadyTime deadline) {
-  {
-    absl::MutexLock lock(&mutex_);
-    is_connecting_ = true;
-  }
-  // Gloo counts its time anew for each peer; the deadline is for all of them.
-  std::thread watch([&] {
-    absl::MutexLock lock(&mutex_);
-    while (is_connecting_ && !is_interrupted_) {
-      if (!clock_.WaitUntil(changed_, mutex_, deadline)) continue;
-      if (is_connecting_) ClosePairs();
-      return;
-    }
-  });
+  std::thread watch([&] { EndConnecting(deadline); });
   absl::Status status;
   for (int peer = 0; status.ok() && peer < num_ranks_; ++peer) {
     if (peer == rank_) continue;
-    if (IsInterrupted()) break;
+    if (!BeginConnecting(peer)) break;
     status = CatchAll(absl::StrCat("connecting to rank ", peer), [&] {
       context_->getPair(peer)->connect(
           std::vector<char>(addresses[peer].begin(), addresses[peer].end()));
@@ -231,15 +197,37 @@ absl::Status GlooTransport::State::Connect(
   }
   {
     absl::MutexLock lock(&mutex_);
-    is_connecting_ = false;
+    has_connected_ = true;
     changed_.SignalAll();
+    if (status.ok() && is_interrupted_) {
+      status = absl::CancelledError("interrupted");
+    }
   }
   watch.join();
-  if (status.ok() && IsInterrupted()) {
-    status = absl::CancelledError("interrupted");
-  }
-  if (!status.ok()) Close();
+  // Not Close, which resets connections: a peer whose Gloo has just accepted
+  // one would end its process over that.
+  if (!status.ok()) context_.reset();
   return status;
+}
+
+bool GlooTransport::State::BeginConnecting(int peer) {
+  absl::MutexLock lock(&mutex_);
+  connecting_peer_ = peer;
+  return !is_interrupted_;
+}
+
+// Gloo counts its time anew for each peer, and knows no interruption; the
+// connection that is waited for is closed. What has only just been made gets
+// the time to be seen by both sides: the peer's Gloo would end its process.
+void GlooTransport::State::EndConnecting(SteadyTime deadline) {
+  absl::MutexLock lock(&mutex_);
+  while (!has_connected_ && !is_interrupted_) {
+    if (clock_.WaitUntil(changed_, mutex_, deadline)) break;
+  }
+  const SteadyTime patience = clock_.Now() + kConnectionIsSeenWithin;
+  while (!has_connected_ && !clock_.WaitUntil(changed_, mutex_, patience)) {
+  }
+  if (!has_connected_ && connecting_peer_ >= 0) ClosePair(connecting_peer_);
 }
 
 absl::Status GlooTransport::State::Transfer(
@@ -410,13 +398,7 @@ GlooTransport::~GlooTransport() = default;
 absl::StatusOr<std::unique_ptr<GlooTransport>> GlooTransport::Create(
     const GlooDeviceOptions& options, int rank, int num_ranks, Clock& clock,
     SteadyTime deadline) {
-#if !EPLB_GLOO_IBVERBS
-  if (!options.ibverbs_device.empty()) {
-    return absl::UnimplementedError(
-        absl::StrCat("the device ", options.ibverbs_device,
-                     ": this build of EPLB, or its Gloo, is without ibverbs"));
-  }
-#endif
+  EPLB_RETURN_IF_ERROR(CheckGlooDevice(options));
   auto state =
       std::make_unique<State>(rank, num_ranks, clock, options.progress_timeout);
   EPLB_RETURN_IF_ERROR(state->Listen(options, deadline));

@@ -13,7 +13,6 @@
 #ifndef EPLB_COLLECTIVES_GLOO_TRANSPORT_H_
 #define EPLB_COLLECTIVES_GLOO_TRANSPORT_H_
 
-#include <chrono>
 #include <cstddef>
 #include <memory>
 #include <string>
@@ -23,21 +22,10 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
+#include "collectives/gloo_device.h"
 #include "eplb/core/clock.h"
 
 namespace eplb {
-
-struct GlooDeviceOptions {
-  // The address of this machine that the other ranks reach it by.
-  std::string listen_address = "127.0.0.1";
-
-  // InfiniBand in the place of TCP: the device ("mlx5_0"), empty for TCP.
-  std::string ibverbs_device = {};
-
-  // A transfer in which no piece arrives for so long has lost its peer, though
-  // the deadline of the call may be far.
-  std::chrono::milliseconds progress_timeout = std::chrono::seconds(30);
-};
 
 // Memory to send to, or to receive into from, `peer`, another rank. Those of
 // one peer go in the order they are listed.

@@ -22,12 +22,17 @@
 #include "collectives/nccl_rendezvous.h"
 #include "collectives/operation.h"
 #include "collectives/peer_watch.h"
+#include "collectives/roll_call.h"
 #include "eplb/core/clock.h"
 #include "eplb/core/memory_space.h"
 #include "eplb/core/status_macros.h"
 
 namespace eplb {
 namespace {
+
+// Groups of an exchange between two looks at whether anything moves on: enough
+// that the GPU hardly waits for the next ones.
+constexpr size_t kGroupsPerBatch = 4;
 
 // Enough for a sum of the loads of one layer, so that most calls need no more.
 constexpr size_t kLeastPinnedValues = 1024;
@@ -101,10 +106,14 @@ absl::Status IssueExchange(NcclOwner::Calls& calls,
                              calls.stream());
     }));
   }
-  for (const NcclMessageGroup& group : order.groups) {
+  for (size_t i = 0; i < order.groups.size(); ++i) {
+    if (i % kGroupsPerBatch == 0) {
+      if (i > 0) EPLB_RETURN_IF_ERROR(calls.WaitForStream());
+      calls.ExpectProgress();
+    }
     EPLB_RETURN_IF_ERROR(calls.Nccl(
         "ncclGroupStart", [](NcclApi& api) { return api.GroupStart(); }));
-    const absl::Status issued = IssueMessages(calls, group);
+    const absl::Status issued = IssueMessages(calls, order.groups[i]);
     // Also after an error: the thread would stay inside the group.
     const absl::Status ended =
         calls.Nccl("ncclGroupEnd", [](NcclApi& api) { return api.GroupEnd(); });
@@ -136,6 +145,7 @@ NcclCommunicator::~NcclCommunicator() {
   {
     absl::MutexLock lock(&mutex_);
     if (pending_clone_ != nullptr) pending_clone_->Abort(reason);
+    if (roll_call_ != nullptr) roll_call_->Leave();
   }
   TellOthers(absl::UnavailableError("it has left"));
   gate_.WaitUntilIdle();
@@ -152,17 +162,36 @@ absl::Status NcclCommunicator::Call(absl::string_view operation,
     if (gate_.first_error().ok()) Abort(entered);
     return entered;
   }
+  {
+    absl::MutexLock lock(&mutex_);
+    if (roll_call_ != nullptr) roll_call_->CountCall();
+  }
+  const bool is_late = clock_.Now() >= deadline;
   absl::Status result =
-      clock_.Now() < deadline
-          ? body()
-          : absl::DeadlineExceededError("called after the deadline");
+      is_late ? absl::DeadlineExceededError("called after the deadline")
+              : body();
   if (!result.ok()) {
     result = absl::Status(result.code(), absl::StrCat(operation, " on ", name_,
                                                       ": ", result.message()));
     owner_.Stop(result);
     TellOthers(result);
+    if (absl::IsDeadlineExceeded(result) && !is_late) {
+      result = WithMissingRanks(result);
+    }
   }
   return gate_.Leave(result);
+}
+
+absl::Status NcclCommunicator::WithMissingRanks(const absl::Status& failure) {
+  RollCall* roll_call = nullptr;
+  {
+    absl::MutexLock lock(&mutex_);
+    // The watch takes the roll call, and a rank by itself has none.
+    if (watch_ != nullptr && size() > 1) roll_call = roll_call_.get();
+  }
+  if (roll_call == nullptr) return failure;
+  return absl::Status(failure.code(), absl::StrCat(failure.message(), "; ",
+                                                   roll_call->Result()));
 }
 
 void NcclCommunicator::TellOthers(const absl::Status& failure) {
@@ -189,15 +218,7 @@ absl::Status NcclCommunicator::MeetAndInit(SteadyTime deadline) {
       MeetForNccl(*control_,
                   described.ok() ? *mine : NcclRankInfo{.status = described},
                   deadline));
-  EPLB_ASSIGN_OR_RETURN(
-      std::unique_ptr<PeerWatch> watch,
-      PeerWatch::Start(*control_, deadline, [this](absl::Status failure) {
-        owner_.PeerFailed(std::move(failure));
-      }));
-  {
-    absl::MutexLock lock(&mutex_);
-    watch_ = std::move(watch);
-  }
+  EPLB_RETURN_IF_ERROR(WatchPeers(deadline));
   const auto memory = std::make_shared<void*>(nullptr);
   EPLB_RETURN_IF_ERROR(owner_.Run(
       [id, rank = rank(), size = size(),
@@ -211,6 +232,27 @@ absl::Status NcclCommunicator::MeetAndInit(SteadyTime deadline) {
       deadline));
   pinned_ = static_cast<int64_t*>(*memory);
   num_pinned_ = kLeastPinnedValues;
+  return absl::OkStatus();
+}
+
+absl::Status NcclCommunicator::WatchPeers(SteadyTime deadline) {
+  EPLB_ASSIGN_OR_RETURN(
+      std::unique_ptr<RollCall> roll_call,
+      RollCall::Create(*control_, clock_, options_.roll_call_bound, deadline));
+  const auto on_failure = [this,
+                           roll_call = roll_call.get()](absl::Status failure) {
+    owner_.PeerFailed(std::move(failure));
+    // Whatever the failure: another rank may be asking.
+    roll_call->Take();
+  };
+  {
+    absl::MutexLock lock(&mutex_);
+    roll_call_ = std::move(roll_call);
+  }
+  EPLB_ASSIGN_OR_RETURN(std::unique_ptr<PeerWatch> watch,
+                        PeerWatch::Start(*control_, deadline, on_failure));
+  absl::MutexLock lock(&mutex_);
+  watch_ = std::move(watch);
   return absl::OkStatus();
 }
 
@@ -362,6 +404,17 @@ std::string NcclCommunicator::ToString() const {
   return absl::StrCat(name_, ", rank ", rank(), " of ", size());
 }
 
+absl::StatusOr<std::unique_ptr<Communicator>> ConnectNccl(
+    std::shared_ptr<NcclApi> api, Clock& clock, const NcclOwnerOptions& options,
+    uint64_t epoch, std::unique_ptr<Communicator> control,
+    SteadyTime deadline) {
+  auto communicator = std::make_unique<NcclCommunicator>(
+      std::move(api), clock, options, absl::StrCat("nccl epoch ", epoch),
+      std::move(control));
+  EPLB_RETURN_IF_ERROR(communicator->Connect(deadline));
+  return std::unique_ptr<Communicator>(std::move(communicator));
+}
+
 NcclCommunicatorFactory::NcclCommunicatorFactory(
     std::shared_ptr<NcclApi> api, Clock& clock, NcclOwnerOptions options,
     std::unique_ptr<CommunicatorFactory> control)
@@ -374,11 +427,8 @@ absl::StatusOr<std::unique_ptr<Communicator>> NcclCommunicatorFactory::Connect(
     uint64_t epoch, absl::Span<const int> members, SteadyTime deadline) {
   EPLB_ASSIGN_OR_RETURN(std::unique_ptr<Communicator> control,
                         control_->Connect(epoch, members, deadline));
-  auto communicator = std::make_unique<NcclCommunicator>(
-      api_, clock_, options_, absl::StrCat("nccl epoch ", epoch),
-      std::move(control));
-  EPLB_RETURN_IF_ERROR(communicator->Connect(deadline));
-  return std::unique_ptr<Communicator>(std::move(communicator));
+  return ConnectNccl(api_, clock_, options_, epoch, std::move(control),
+                     deadline);
 }
 
 }  // namespace eplb

@@ -35,6 +35,7 @@
 #include "collectives/nccl_owner.h"
 #include "collectives/operation.h"
 #include "collectives/peer_watch.h"
+#include "collectives/roll_call.h"
 #include "eplb/core/clock.h"
 
 namespace eplb {
@@ -78,11 +79,14 @@ class NcclCommunicator final : public Communicator {
   }
 
   absl::Status MeetAndInit(SteadyTime deadline);
+  absl::Status WatchPeers(SteadyTime deadline);
   // Sums pinned values of the owner, in place.
   absl::Status SumPinned(size_t num_values, SteadyTime deadline);
   // Makes `pinned_` large enough.
   absl::Status ReservePinned(size_t num_values, SteadyTime deadline);
   void TellOthers(const absl::Status& failure);
+  // `failure`, a deadline's, with the ranks that had not called.
+  absl::Status WithMissingRanks(const absl::Status& failure);
 
   const std::shared_ptr<NcclApi> api_;
   Clock& clock_;
@@ -98,10 +102,18 @@ class NcclCommunicator final : public Communicator {
   size_t num_pinned_ = 0;
 
   absl::Mutex mutex_;
+  // Null before the ranks have met. Used by the thread of the watch.
+  std::unique_ptr<RollCall> roll_call_ ABSL_GUARDED_BY(mutex_);
   std::unique_ptr<PeerWatch> watch_ ABSL_GUARDED_BY(mutex_);
   // Being connected by a pending Clone, so that an abort reaches it.
   NcclCommunicator* pending_clone_ ABSL_GUARDED_BY(mutex_) = nullptr;
 };
+
+// A communicator of `epoch` over the ranks of `control`, which is its alone
+// from here on and serves host memory.
+absl::StatusOr<std::unique_ptr<Communicator>> ConnectNccl(
+    std::shared_ptr<NcclApi> api, Clock& clock, const NcclOwnerOptions& options,
+    uint64_t epoch, std::unique_ptr<Communicator> control, SteadyTime deadline);
 
 class NcclCommunicatorFactory final : public CommunicatorFactory {
  public:

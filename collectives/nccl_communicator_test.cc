@@ -15,12 +15,14 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "collectives/checked.h"
 #include "collectives/communicator.h"
 #include "collectives/in_process.h"
 #include "collectives/nccl_api.h"
 #include "collectives/nccl_owner.h"
 #include "eplb/core/clock.h"
 #include "eplb/core/memory_space.h"
+#include "eplb/core/status_macros.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "testing/fake_clock.h"
@@ -103,7 +105,7 @@ class NcclCommunicatorTest : public testing::Test {
         auto communicator = factory.Connect(1, members, connect_deadline_);
         results[rank] = communicator.status();
         if (!communicator.ok()) return;
-        communicators[rank] = *std::move(communicator);
+        communicators[rank] = decorate_(*std::move(communicator));
         results[rank] = body(*communicators[rank]);
       });
     }
@@ -124,9 +126,13 @@ class NcclCommunicatorTest : public testing::Test {
   const std::shared_ptr<FakeNccl> nccl_ = std::make_shared<FakeNccl>();
   SystemClock control_clock_;
   FakeClock clock_;
+  // The control channel, which has the machine's time, answers the roll call.
   NcclOwnerOptions options_ = {.abort_bound = seconds(2),
-                               .polls_after_peer_failure = 10};
+                               .polls_after_peer_failure = 10,
+                               .roll_call_bound = std::chrono::hours(10000)};
   SteadyTime connect_deadline_ = FakeClock::kStart + std::chrono::hours(10000);
+  std::function<std::unique_ptr<Communicator>(std::unique_ptr<Communicator>)>
+      decorate_ = [](auto communicator) { return communicator; };
   bool shares_device_ = false;
   bool leaves_behind_ = false;
 };
@@ -212,6 +218,32 @@ TEST_F(NcclCommunicatorTest, ARemoteErrorNamesTheRankThatFailed) {
                                    AllOf(HasSubstr("rank 0: a checksum"))));
 }
 
+TEST_F(NcclCommunicatorTest, UnderCheckedRanksStillAgreeAfterAFault) {
+  nccl_->FailOperation(1, 1, NcclResult::kInternalError, "an XID");
+  const auto headers = InProcessGroup::Create(3, control_clock_);
+  decorate_ = [&](std::unique_ptr<Communicator> nccl) {
+    const auto factory = (*headers)->FactoryOfRank(nccl->rank());
+    auto control = factory->Connect(1, {0, 1, 2}, connect_deadline_);
+    return std::make_unique<CheckedCommunicator>(std::move(nccl),
+                                                 *std::move(control));
+  };
+  EXPECT_THAT(Run(3,
+                  [&](Communicator& communicator) -> absl::Status {
+                    auto& checked =
+                        static_cast<CheckedCommunicator&>(communicator);
+                    EPLB_EXPECT_OK(Sum(checked, connect_deadline_));
+                    const absl::Status failed = Sum(checked, connect_deadline_);
+                    EXPECT_THAT(failed, StatusIs(absl::StatusCode::kInternal,
+                                                 HasSubstr("an XID")));
+                    EPLB_ASSIGN_OR_RETURN(
+                        const std::vector<int64_t> votes,
+                        checked.Agree(failed.ok() ? 1 : 0, connect_deadline_));
+                    EXPECT_THAT(votes, Each(0));
+                    return checked.Agree(0, connect_deadline_).status();
+                  }),
+              Each(IsOk()));
+}
+
 TEST_F(NcclCommunicatorTest, AStreamThatNeverCompletesEndsAtTheDeadline) {
   nccl_->StallStreams(/*device=*/0, /*abort_ends_it=*/true);
   EXPECT_THAT(
@@ -226,6 +258,80 @@ TEST_F(NcclCommunicatorTest, AStreamThatNeverCompletesEndsAtTheDeadline) {
       Each(StatusIs(absl::StatusCode::kDeadlineExceeded,
                     AllOf(HasSubstr("GPU"), Not(HasSubstr("left behind"))))));
   EXPECT_EQ(nccl_->num_aborts(), 1);
+}
+
+TEST_F(NcclCommunicatorTest, TheRankThatNeverCalledIsNamedAtTheDeadline) {
+  const std::vector<absl::Status> results =
+      Run(4, [&](Communicator& communicator) {
+        const absl::Status first = Sum(communicator, In(seconds(3600)));
+        return communicator.rank() == 1 ? first
+                                        : Sum(communicator, In(seconds(5)));
+      });
+  for (const int rank : {0, 2, 3}) {
+    EXPECT_THAT(results[rank], StatusIs(absl::StatusCode::kDeadlineExceeded,
+                                        HasSubstr("rank 1 had not called")));
+  }
+}
+
+TEST_F(NcclCommunicatorTest, ADeadlineThatAllRanksMissNamesNone) {
+  nccl_->StallStreams(/*device=*/0, /*abort_ends_it=*/true);
+  EXPECT_THAT(Run(2, [&](Communicator& c) { return Sum(c, In(seconds(5))); }),
+              Each(StatusIs(absl::StatusCode::kDeadlineExceeded,
+                            HasSubstr("all ranks had called"))));
+}
+
+// Rank 0 sends `num_sent` messages of 1 byte, of which rank 1 receives some.
+absl::Status SendMany(Communicator& c, int num_sent, int num_received,
+                      SteadyTime deadline) {
+  char byte = 'x';
+  std::vector<char> received(num_received);
+  std::vector<SendMessage> sends;
+  std::vector<ReceiveMessage> receives;
+  for (int i = 0; c.rank() == 0 && i < num_sent; ++i) {
+    sends.push_back({1, {&byte, 1, MemorySpace::kDevice}});
+  }
+  for (int i = 0; c.rank() == 1 && i < num_received; ++i) {
+    receives.push_back({0, {&received[i], 1, MemorySpace::kDevice}});
+  }
+  return c.Exchange(sends, receives, deadline);
+}
+
+TEST_F(NcclCommunicatorTest, AnExchangeThatStallsEndsByItsProgressTimeout) {
+  options_.progress_timeout = seconds(10);
+  // Before the first batch, and in a later one.
+  for (const int num_received : {0, 200}) {
+    SCOPED_TRACE(num_received);
+    const SteadyTime deadline = In(std::chrono::hours(1000));
+    const std::vector<absl::Status> results =
+        Run(2, [&](Communicator& communicator) {
+          if (communicator.rank() == 1 && num_received == 0) {
+            return absl::OkStatus();
+          }
+          return SendMany(communicator, 300, num_received, deadline);
+        });
+    EXPECT_THAT(results[0], StatusIs(absl::StatusCode::kDeadlineExceeded,
+                                     HasSubstr("nothing has moved on for 10")));
+    EXPECT_THAT(results[0].message(),
+                HasSubstr(num_received == 0 ? "rank 1 had not called"
+                                            : "all ranks had called"));
+    EXPECT_LT(clock_.Now(), deadline);
+  }
+}
+
+TEST_F(NcclCommunicatorTest, AnExchangeMayTakeLongerThanItsProgressTimeout) {
+  // Each question to NCCL takes a millisecond of the clock, each group 40.
+  nccl_->StayInProgress(40);
+  options_.progress_timeout = seconds(5);
+  EXPECT_THAT(Run(2,
+                  [&](Communicator& communicator) {
+                    const SteadyTime begin = clock_.Now();
+                    const absl::Status status =
+                        SendMany(communicator, 6000, 6000,
+                                 begin + std::chrono::hours(1000));
+                    EXPECT_GT(clock_.Now(), begin + options_.progress_timeout);
+                    return status;
+                  }),
+              Each(IsOk()));
 }
 
 TEST_F(NcclCommunicatorTest, AStreamThatOutlastsTheAbortIsLeftBehind) {

@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
+#include "collectives/checked.h"
 #include "collectives/communicator.h"
 #include "collectives/communicator_conformance.h"
 #include "collectives/in_process.h"
@@ -18,6 +19,7 @@
 #include "collectives/nccl_owner.h"
 #include "eplb/core/clock.h"
 #include "eplb/core/memory_space.h"
+#include "eplb/core/status_macros.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "testing/fake_nccl.h"
@@ -91,24 +93,29 @@ class StrictFakeNccl {
   const std::shared_ptr<FakeNccl> nccl = std::make_shared<FakeNccl>();
 };
 
-std::vector<std::unique_ptr<CommunicatorFactory>> MakeJob(int num_ranks,
-                                                          Clock& clock,
-                                                          int polls) {
-  // The control channel is not what is under test: its looks do not count.
-  static SystemClock& control_clock = *new SystemClock();
-  const auto group = InProcessGroup::Create(num_ranks, control_clock);
+// The control channel is not what is under test: its looks do not count.
+SystemClock& ControlClock() {
+  static SystemClock& clock = *new SystemClock();
+  return clock;
+}
+
+using Factories = std::vector<std::unique_ptr<CommunicatorFactory>>;
+
+Factories MakeNcclJob(int num_ranks, Clock& clock, int polls) {
+  const auto group = InProcessGroup::Create(num_ranks, ControlClock());
   const auto strict = std::make_shared<StrictFakeNccl>();
   strict->nccl->StayInProgress(polls);
   // Kept as long as anything calls it.
   const std::shared_ptr<NcclApi> api(strict, strict->nccl.get());
-  std::vector<std::unique_ptr<CommunicatorFactory>> factories;
+  Factories factories;
   for (int rank = 0; rank < num_ranks; ++rank) {
     factories.push_back(DecoratedFactory(
         std::make_unique<NcclCommunicatorFactory>(
             api, clock,
             NcclOwnerOptions{.device = rank,
                              .abort_bound = std::chrono::seconds(60),
-                             .polls_after_peer_failure = 10},
+                             .polls_after_peer_failure = 10,
+                             .roll_call_bound = std::chrono::seconds(60)},
             (*group)->FactoryOfRank(rank)),
         [](std::unique_ptr<Communicator> communicator, uint64_t) {
           return std::make_unique<OnFakeDevices>(std::move(communicator));
@@ -117,24 +124,65 @@ std::vector<std::unique_ptr<CommunicatorFactory>> MakeJob(int num_ranks,
   return factories;
 }
 
-ConformanceBackend Backend(std::string name, int polls) {
+// Checks communicators of `data` over communicators of `control`.
+class CheckedFactory final : public CommunicatorFactory {
+ public:
+  CheckedFactory(std::unique_ptr<CommunicatorFactory> data,
+                 std::unique_ptr<CommunicatorFactory> control)
+      : data_(std::move(data)), control_(std::move(control)) {}
+
+  absl::StatusOr<std::unique_ptr<Communicator>> Connect(
+      uint64_t epoch, absl::Span<const int> members,
+      SteadyTime deadline) override {
+    EPLB_ASSIGN_OR_RETURN(std::unique_ptr<Communicator> control,
+                          control_->Connect(epoch, members, deadline));
+    EPLB_ASSIGN_OR_RETURN(std::unique_ptr<Communicator> data,
+                          data_->Connect(epoch, members, deadline));
+    auto checked = std::make_unique<CheckedCommunicator>(std::move(data),
+                                                         std::move(control));
+    checked->context().epoch = epoch;
+    return std::unique_ptr<Communicator>(std::move(checked));
+  }
+
+ private:
+  const std::unique_ptr<CommunicatorFactory> data_;
+  const std::unique_ptr<CommunicatorFactory> control_;
+};
+
+Factories MakeCheckedJob(int num_ranks, Clock& clock) {
+  const auto group = InProcessGroup::Create(num_ranks, clock);
+  Factories factories = MakeNcclJob(num_ranks, clock, /*polls=*/2);
+  for (int rank = 0; rank < num_ranks; ++rank) {
+    factories[rank] = std::make_unique<CheckedFactory>(
+        std::move(factories[rank]), (*group)->FactoryOfRank(rank));
+  }
+  return factories;
+}
+
+ConformanceBackend Nccl(std::string name, int polls) {
   return {.name = std::move(name),
           .make_job =
               [polls](int num_ranks, Clock& clock) {
-                return MakeJob(num_ranks, clock, polls);
+                return MakeNcclJob(num_ranks, clock, polls);
               },
           .exceptions = {
               {ConformanceRule::kComparesCalls,
                "NCCL compares nothing; CheckedCommunicator does"},
-              {ConformanceRule::kNamesMissing,
-               "NCCL does not say which ranks have come"},
               {ConformanceRule::kRefusesDevices, "serves device memory"},
           }};
 }
 
+ConformanceBackend CheckedOverNccl() {
+  return {.name = "checked_over_nccl",
+          .make_job = MakeCheckedJob,
+          .exceptions = {
+              {ConformanceRule::kRefusesDevices, "serves device memory"}}};
+}
+
 INSTANTIATE_TEST_SUITE_P(Nccl, CommunicatorConformanceTest,
-                         testing::Values(Backend("nccl_at_once", 0),
-                                         Backend("nccl_in_progress", 2)),
+                         testing::Values(Nccl("nccl_at_once", 0),
+                                         Nccl("nccl_in_progress", 2),
+                                         CheckedOverNccl()),
                          ConformanceBackendName);
 
 }  // namespace

@@ -63,6 +63,7 @@ absl::Status NcclOwner::Run(Task task, SteadyTime deadline) {
   if (!state.stop_reason.ok()) return state.stop_reason;
   state.task = std::move(task);
   state.deadline = deadline;
+  state.progress_deadline = SteadyTime::max();
   state.is_running = true;
   state.changed.SignalAll();
   while (state.is_running) {

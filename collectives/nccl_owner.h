@@ -43,6 +43,11 @@ struct NcclOwnerOptions {
   // An operation that is under way when a peer fails or leaves may still be
   // completed from what the peer sent before: NCCL is asked this often more.
   int polls_after_peer_failure = 200;
+  // A batch of the groups of an Exchange that is not done after so long ends
+  // it, though its deadline may be far.
+  std::chrono::nanoseconds progress_timeout = std::chrono::seconds(30);
+  // How long a call that ends at its deadline asks the others who was missing.
+  std::chrono::nanoseconds roll_call_bound = std::chrono::milliseconds(500);
 };
 
 // Stop and PeerFailed are thread-safe; all else is for one thread at a time.
@@ -108,11 +113,17 @@ class NcclOwner::Calls {
   // the end of the owner.
   absl::StatusOr<void*> PinnedMemory(size_t num_bytes);
 
+  // From here on, what the task waits for is to be done within the progress
+  // timeout.
+  void ExpectProgress();
+
+  // Waits until all that has been put into the stream is done.
+  absl::Status WaitForStream();
+
  private:
   friend class NcclOwner;
 
   void Open();
-  absl::Status WaitForStream();
   void Abort();
   bool FinalizeAndDestroy();
   void Close();
@@ -126,6 +137,8 @@ class NcclOwner::Calls {
   // Why the operation must end; OK when it may go on. Counts in
   // `polls_after_failure` how often it could go on although a peer has failed.
   absl::Status Interruption(absl::string_view name, int& polls_after_failure);
+  // DeadlineExceeded when what was expected to move on has not.
+  absl::Status CheckProgress(absl::string_view name);
   // Whether the thread has been left behind; it then ends as soon as it can,
   // and leaves the clock alone.
   bool IsLeftBehind();

@@ -121,6 +121,13 @@ absl::StatusOr<void*> NcclOwner::Calls::PinnedMemory(size_t num_bytes) {
   return state_.pinned;
 }
 
+void NcclOwner::Calls::ExpectProgress() {
+  absl::MutexLock lock(&state_.mutex);
+  if (state_.is_left_behind) return;
+  state_.progress_deadline =
+      state_.clock.Now() + state_.options.progress_timeout;
+}
+
 absl::StatusOr<bool> NcclOwner::Calls::IsAccepted(absl::string_view name) {
   NcclResult state = NcclResult::kSuccess;
   NcclResult asked;
@@ -166,6 +173,7 @@ absl::Status NcclOwner::Calls::Await(
       return absl::OkStatus();
     }
     EPLB_RETURN_IF_ERROR(interruption);
+    EPLB_RETURN_IF_ERROR(CheckProgress(name));
     if (!Pause(pause)) return absl::CancelledError("left behind");
     pause = std::min(2 * pause, state_.options.poll_interval);
   }
@@ -187,6 +195,17 @@ absl::Status NcclOwner::Calls::Interruption(absl::string_view name,
     return state_.peer_failure;
   }
   return absl::OkStatus();
+}
+
+absl::Status NcclOwner::Calls::CheckProgress(absl::string_view name) {
+  absl::MutexLock lock(&state_.mutex);
+  if (state_.is_left_behind || state_.clock.Now() < state_.progress_deadline) {
+    return absl::OkStatus();
+  }
+  return absl::DeadlineExceededError(absl::StrCat(
+      name, ": nothing has moved on for ",
+      std::chrono::duration<double>(state_.options.progress_timeout).count(),
+      " s"));
 }
 
 absl::Status NcclOwner::Calls::Error(NcclResult result,

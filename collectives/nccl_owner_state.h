@@ -32,6 +32,7 @@ struct NcclOwner::State {
   // The pending Run.
   Task task ABSL_GUARDED_BY(mutex);
   SteadyTime deadline ABSL_GUARDED_BY(mutex);
+  SteadyTime progress_deadline ABSL_GUARDED_BY(mutex) = SteadyTime::max();
   bool is_running ABSL_GUARDED_BY(mutex) = false;
   absl::Status result ABSL_GUARDED_BY(mutex);
 

@@ -1,45 +1,29 @@
 #include "tools/dump_summary.h"
 
-#include <algorithm>
 #include <cstddef>
-#include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "eplb/core/status_macros.h"
 #include "eplb/load/load_dump.h"
+#include "tools/rank_loads.h"
 
 namespace eplb {
 namespace {
 
-// 0 for a layer without load. Sums of 2^53 and more need no exact digits here.
-double RankBalancedness(absl::Span<const int64_t> slot_loads,
-                        int64_t num_ranks) {
-  const size_t slots_per_rank = slot_loads.size() / num_ranks;
-  double total = 0;
-  double largest = 0;
-  for (size_t begin = 0; begin < slot_loads.size(); begin += slots_per_rank) {
-    double rank = 0;
-    for (const int64_t load : slot_loads.subspan(begin, slots_per_rank)) {
-      rank += static_cast<double>(load);
-    }
-    total += rank;
-    largest = std::max(largest, rank);
-  }
-  return largest == 0 ? 0 : total / static_cast<double>(num_ranks) / largest;
-}
-
 double MeanBalancedness(const LoadDumpRecord& record) {
   const size_t num_slots = record.placement.num_slots();
+  std::vector<double> rank_loads(record.world_size);
   double sum = 0;
   int layers = 0;
   for (int layer = 0; layer < record.placement.num_layers(); ++layer) {
-    const double balancedness =
-        RankBalancedness(absl::MakeConstSpan(record.slot_loads)
-                             .subspan(layer * num_slots, num_slots),
-                         record.world_size);
+    SumSlotsByRank(absl::MakeConstSpan(record.slot_loads)
+                       .subspan(layer * num_slots, num_slots),
+                   absl::MakeSpan(rank_loads));
+    const double balancedness = Balancedness(rank_loads);
     sum += balancedness;
     layers += balancedness > 0;
   }

@@ -20,12 +20,13 @@
 #include "tools/command/program.h"
 #include "tools/inspect_command.h"
 #include "tools/plan_command.h"
+#include "tools/simulate_command.h"
 
 namespace eplb {
 namespace {
 
 std::vector<Command> EplbCommands() {
-  return {PlanCommand(), InspectCommand()};
+  return {PlanCommand(), SimulateCommand(), InspectCommand()};
 }
 
 // `bazel run` starts programs in a folder of its own and says where its caller
@@ -36,9 +37,10 @@ absl::Status GoToCallersFolder() {
   return FileError(folder, "work in", errno);
 }
 
-bool ResultsMayHaveColor() {
+// Whether escape sequences do there what they are for.
+bool IsTerminal(int descriptor) {
   const char* const terminal = getenv("TERM");
-  return isatty(STDOUT_FILENO) && getenv("NO_COLOR") == nullptr &&
+  return isatty(descriptor) &&
          (terminal == nullptr || absl::string_view(terminal) != "dumb");
 }
 
@@ -54,7 +56,8 @@ absl::Status WriteResults(absl::string_view results) {
 
 absl::Status Run(const std::vector<std::string>& words) {
   EPLB_RETURN_IF_ERROR(GoToCallersFolder());
-  CommandOutput output(std::cerr, ResultsMayHaveColor());
+  const bool color = IsTerminal(STDOUT_FILENO) && getenv("NO_COLOR") == nullptr;
+  CommandOutput output(std::cerr, color, IsTerminal(STDERR_FILENO));
   EPLB_RETURN_IF_ERROR(RunProgram(EplbCommands(), words, output));
   return WriteResults(output.results());
 }

@@ -27,14 +27,10 @@
 #include "tools/output_format.h"
 #include "tools/placement_text.h"
 #include "tools/policy_flags.h"
+#include "tools/size_flags.h"
 
 namespace eplb {
 namespace {
-
-// Beyond every machine that is built; small enough that tables fit.
-constexpr int kMaxSlots = 1 << 24;
-constexpr int kMaxRanks = 1 << 20;
-constexpr int kMaxThreads = 1024;
 
 struct PlanOptions {
   std::string loads;
@@ -50,22 +46,8 @@ struct PlanOptions {
   OutputFormat format;
 };
 
-// The divisor of `value` that is nearest to `wanted`; of two the smaller.
-int NearestDivisor(int value, int wanted) {
-  for (int distance = 0; distance < wanted; ++distance) {
-    if (value % (wanted - distance) == 0) return wanted - distance;
-    if (value % (wanted + distance) == 0) return wanted + distance;
-  }
-  return 1;
-}
-
 absl::Status ValidateSizes(const PlanOptions& options, int num_experts) {
-  if (options.ranks % options.nodes != 0) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "--ranks=", options.ranks, ": does not divide by --nodes=",
-        options.nodes, "; the nearest number that does is ",
-        NearestMultiple(options.ranks, options.nodes, options.nodes)));
-  }
+  EPLB_RETURN_IF_ERROR(ValidateNodes(options.ranks, options.nodes));
   if (options.slots < num_experts) {
     return absl::ResourceExhaustedError(
         absl::StrCat("--slots=", options.slots, ": the ", num_experts,
@@ -77,13 +59,7 @@ absl::Status ValidateSizes(const PlanOptions& options, int num_experts) {
         options.ranks, "; the nearest number that does is ",
         NearestMultiple(options.slots, options.ranks, num_experts)));
   }
-  if (num_experts % options.groups != 0) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "--groups=", options.groups, ": does not divide the ", num_experts,
-        " experts of ", options.loads, "; the nearest number that does is ",
-        NearestDivisor(num_experts, options.groups)));
-  }
-  return absl::OkStatus();
+  return ValidateGroups(options.groups, num_experts, options.loads);
 }
 
 absl::StatusOr<ExpertLoads> ReadLoads(const PlanOptions& options,
@@ -149,7 +125,7 @@ absl::Status RunPlan(const PlanOptions& options, CommandOutput& output) {
   PolicyRegistry registry;
   EPLB_RETURN_IF_ERROR(RegisterBuiltinPolicies(registry));
   EPLB_ASSIGN_OR_RETURN(const PlacementPolicy* policy,
-                        FindPolicy(registry, options.policy));
+                        FindPolicy(registry, options.policy.policy));
   EPLB_ASSIGN_OR_RETURN(const ExpertLoads loads, ReadLoads(options, output));
   EPLB_RETURN_IF_ERROR(ValidateSizes(options, loads.num_logical_experts()));
   EPLB_ASSIGN_OR_RETURN(const Topology topology, MakeTopology(options));
@@ -186,12 +162,12 @@ std::vector<Flag> PlanFlags(PlanOptions& options) {
                         "recorded loads: .npy, .json, .csv or a load dump",
                         options.loads)),
       Required(IntegerFlag("slots", "slots per layer, over all ranks", 1,
-                           kMaxSlots, options.slots)),
+                           kMaxSlotsFlag, options.slots)),
       Required(IntegerFlag("ranks", "ranks of the group", 1, kMaxRanks,
                            options.ranks)),
       IntegerFlag("nodes", "nodes that the ranks are on", 1, kMaxRanks,
                   options.nodes),
-      IntegerFlag("groups", "groups of consecutive experts", 1, kMaxSlots,
+      IntegerFlag("groups", "groups of consecutive experts", 1, kMaxSlotsFlag,
                   options.groups)};
   for (Flag& flag : PolicyFlags(options.policy)) flags.push_back(flag);
   flags.insert(
@@ -201,8 +177,8 @@ std::vector<Flag> PlanFlags(PlanOptions& options) {
                 options.current),
        IntegerListFlag("inactive_ranks", "ranks whose slots stay empty", 0,
                        kMaxRanks, options.inactive_ranks),
-       IntegerFlag("threads", "threads that share the layers", 1, kMaxThreads,
-                   options.threads),
+       IntegerFlag("threads", "threads that share the layers", 1,
+                   kMaxThreadsFlag, options.threads),
        TextFlag("output", "FILE", "writes the placement there as well",
                 options.output),
        FormatFlag(options.format)});

@@ -3,7 +3,7 @@
 //   PolicyOptions options;
 //   std::vector<Flag> flags = PolicyFlags(options);
 //   EPLB_ASSIGN_OR_RETURN(const PlacementPolicy* policy,
-//                         FindPolicy(registry, options));
+//                         FindPolicy(registry, options.policy));
 
 #ifndef EPLB_TOOLS_POLICY_FLAGS_H_
 #define EPLB_TOOLS_POLICY_FLAGS_H_
@@ -27,10 +27,14 @@ struct PolicyOptions {
 // `options` is borrowed by the flags.
 std::vector<Flag> PolicyFlags(PolicyOptions& options);
 
+// The same without --policy, and a --policy that takes a list.
+std::vector<Flag> PolicyLimitFlags(PolicyOptions& options);
+Flag PolicyListFlag(std::vector<std::string>& policies);
+
 // NotFound, with the names that are known and the nearest one, when there is
 // no policy of that name.
 absl::StatusOr<const PlacementPolicy*> FindPolicy(
-    const PolicyRegistry& registry, const PolicyOptions& options);
+    const PolicyRegistry& registry, const std::string& name);
 
 }  // namespace eplb
 

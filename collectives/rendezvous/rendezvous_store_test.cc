@@ -2,10 +2,7 @@
 
 #include "collectives/rendezvous/rendezvous_store.h"
 
-#include <signal.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <atomic>
 #include <chrono>
@@ -23,6 +20,7 @@
 #include "eplb/core/clock.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "testing/redis_server.h"
 #include "testing/status_matchers.h"
 #include "testing/temporary_folder.h"
 
@@ -34,45 +32,6 @@ using testing::HasSubstr;
 using testing::Optional;
 
 SteadyTime Soon() { return SystemClock().Now() + std::chrono::seconds(20); }
-
-// A redis-server of the test, on a port of its own.
-class RedisServer {
- public:
-  static bool IsInstalled() {
-    return access("/usr/bin/redis-server", X_OK) == 0;
-  }
-
-  RedisServer() {
-    {
-      const absl::StatusOr<Socket> socket = ListenOn("127.0.0.1");
-      port_ = *LocalPort(*socket);
-    }
-    pid_ = fork();
-    if (pid_ == 0) {
-      const std::string port = absl::StrCat(port_);
-      execl("/usr/bin/redis-server", "redis-server", "--port", port.c_str(),
-            "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir",
-            folder_.path().c_str(), "--logfile", "log", nullptr);
-      _exit(127);
-    }
-    SystemClock clock;
-    while (!ConnectTo(address(), clock, Soon()).ok() &&
-           waitpid(pid_, nullptr, WNOHANG) == 0) {
-      std::this_thread::yield();
-    }
-  }
-  ~RedisServer() {
-    kill(pid_, SIGKILL);
-    waitpid(pid_, nullptr, 0);
-  }
-
-  std::string address() const { return absl::StrCat("127.0.0.1:", port_); }
-
- private:
-  TemporaryFolder folder_;
-  int port_ = 0;
-  pid_t pid_ = -1;
-};
 
 class RendezvousStoreTest : public testing::TestWithParam<std::string> {
  protected:

@@ -98,6 +98,14 @@ _system_libraries = repository_rule(
     local = True,
 )
 
+_NCCL_HEADER = """load("@bazel_skylib//rules:common_settings.bzl", "bool_setting")
+{header}bool_setting(
+    name = "is_found",
+    build_setting_default = {is_found},
+)
+
+"""
+
 def _nccl_impl(ctx):
     # NVIDIA ships NCCL inside the toolkit or as packages of its own.
     toolkit = find_cuda_toolkit(ctx)
@@ -124,7 +132,10 @@ def _nccl_impl(ctx):
        ["-lnccl", "-Wl,-rpath,%s/lib64" % prefix])
             break
     ctx.file("WORKSPACE", "")
-    ctx.file("BUILD.bazel", _BUILD_HEADER + rule)
+    ctx.file("BUILD.bazel", _NCCL_HEADER.format(
+        header = _BUILD_HEADER,
+        is_found = "incompatible" not in rule,
+    ) + rule)
 
 _system_nccl = repository_rule(
     implementation = _nccl_impl,

@@ -20,8 +20,7 @@ namespace eplb {
 namespace {
 
 std::string FlagUsage(const Flag& flag) {
-  const std::string usage = absl::StrCat("--", flag.name, "=", flag.value_name);
-  return flag.required ? usage : absl::StrCat("[", usage, "]");
+  return flag.required ? flag.Form() : absl::StrCat("[", flag.Form(), "]");
 }
 
 absl::Status UnknownFlag(const Command& command, absl::string_view name) {
@@ -44,7 +43,8 @@ absl::Status SetFlag(const Command& command, absl::string_view word,
       std::find_if(command.flags.begin(), command.flags.end(),
                    [&](const Flag& flag) { return flag.name == name; });
   if (flag == command.flags.end()) return UnknownFlag(command, name);
-  if (equals == absl::string_view::npos) {
+  const bool bare = equals == absl::string_view::npos;
+  if (bare && flag->bare_value.empty()) {
     return absl::InvalidArgumentError(absl::StrCat(
         "--", name, " has no value; write --", name, "=", flag->value_name));
   }
@@ -52,7 +52,8 @@ absl::Status SetFlag(const Command& command, absl::string_view word,
     return absl::InvalidArgumentError(
         absl::StrCat("--", name, " is given twice"));
   }
-  return flag->Set(word.substr(equals + 1));
+  return flag->Set(bare ? absl::string_view(flag->bare_value)
+                        : word.substr(equals + 1));
 }
 
 }  // namespace

@@ -38,6 +38,11 @@ std::string IntegerRule(int min, int max) {
 
 }  // namespace
 
+std::string Flag::Form() const {
+  return bare_value.empty() ? absl::StrCat("--", name, "=", value_name)
+                            : absl::StrCat("--", name);
+}
+
 absl::Status Flag::Set(absl::string_view value) const {
   const absl::Status status = store(value);
   if (status.ok()) return status;
@@ -67,6 +72,7 @@ Flag ChoiceFlag(absl::string_view name, std::vector<std::string> choices,
       .value_name = absl::StrJoin(choices, "|"),
       .help = std::string(help),
       .default_value = target,
+      .suggestions = choices,
       .store = [&target, choices](absl::string_view value) {
         if (std::find(choices.begin(), choices.end(), value) == choices.end()) {
           return absl::InvalidArgumentError(
@@ -76,6 +82,22 @@ Flag ChoiceFlag(absl::string_view name, std::vector<std::string> choices,
         target = std::string(value);
         return absl::OkStatus();
       }};
+}
+
+Flag BooleanFlag(absl::string_view name, absl::string_view help, bool& target) {
+  return {.name = std::string(name),
+          .value_name = "true|false",
+          .help = std::string(help),
+          .default_value = target ? "true" : "false",
+          .bare_value = "true",
+          .suggestions = {"true", "false"},
+          .store = [&target](absl::string_view value) {
+            if (value != "true" && value != "false") {
+              return absl::InvalidArgumentError("must be true or false");
+            }
+            target = value == "true";
+            return absl::OkStatus();
+          }};
 }
 
 Flag IntegerFlag(absl::string_view name, absl::string_view help, int min,
@@ -130,6 +152,30 @@ Flag IntegerListFlag(absl::string_view name, absl::string_view help, int min,
               numbers.push_back(number);
             }
             target = std::move(numbers);
+            return absl::OkStatus();
+          }};
+}
+
+Flag TextListFlag(absl::string_view name, absl::string_view value_name,
+                  absl::string_view help, std::vector<std::string>& target) {
+  return {.name = std::string(name),
+          .value_name = std::string(value_name),
+          .help = std::string(help),
+          .default_value = absl::StrJoin(target, ","),
+          .store = [&target](absl::string_view value) {
+            std::vector<std::string> words;
+            for (absl::string_view part : absl::StrSplit(value, ',')) {
+              std::string word(part);
+              if (word.empty()) {
+                return absl::InvalidArgumentError("an empty word in the list");
+              }
+              if (std::find(words.begin(), words.end(), word) != words.end()) {
+                return absl::InvalidArgumentError(
+                    absl::StrCat("'", word, "' is there twice"));
+              }
+              words.push_back(std::move(word));
+            }
+            target = std::move(words);
             return absl::OkStatus();
           }};
 }

@@ -26,8 +26,15 @@ struct Flag {
   // The value without the flag; empty when there is none.
   std::string default_value;
   bool required = false;
+  // What --name without a value stands for; empty when it needs one.
+  std::string bare_value = {};
+  // Values to offer where a value is typed; there may be others.
+  std::vector<std::string> suggestions = {};
   // Checks the text of a value and stores it.
   std::function<absl::Status(absl::string_view)> store;
+
+  // How it is written: --slots=N, --async.
+  std::string Form() const;
 
   // InvalidArgument, naming flag, value and rule, unless `value` is one.
   absl::Status Set(absl::string_view value) const;
@@ -39,6 +46,8 @@ Flag TextFlag(absl::string_view name, absl::string_view value_name,
               absl::string_view help, std::string& target);
 Flag ChoiceFlag(absl::string_view name, std::vector<std::string> choices,
                 absl::string_view help, std::string& target);
+// true or false; --name alone is true.
+Flag BooleanFlag(absl::string_view name, absl::string_view help, bool& target);
 // A decimal integer in [min, max].
 Flag IntegerFlag(absl::string_view name, absl::string_view help, int min,
                  int max, int& target);
@@ -48,6 +57,9 @@ Flag NumberFlag(absl::string_view name, absl::string_view help, double above,
 // Integers in [min, max], separated by commas, none twice.
 Flag IntegerListFlag(absl::string_view name, absl::string_view help, int min,
                      int max, std::vector<int>& target);
+// Words, separated by commas, none empty or twice.
+Flag TextListFlag(absl::string_view name, absl::string_view value_name,
+                  absl::string_view help, std::vector<std::string>& target);
 
 // The same flag, without which the command is an error.
 Flag Required(Flag flag);

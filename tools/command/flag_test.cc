@@ -74,6 +74,39 @@ TEST(FlagTest, ListsHaveNoRepeatedEntries) {
   EXPECT_THAT(ranks, ElementsAre(3, 4));
 }
 
+TEST(FlagTest, BooleansAreTrueOrFalse) {
+  bool async = false;
+  const Flag flag = BooleanFlag("async", "in the background", async);
+  EXPECT_EQ(flag.default_value, "false");
+  EXPECT_EQ(flag.bare_value, "true");
+  ASSERT_THAT(flag.Set("true"), IsOk());
+  EXPECT_TRUE(async);
+  for (const char* value : {"", "1", "True", "yes"}) {
+    EXPECT_THAT(flag.Set(value),
+                StatusIs(kInvalid, std::string("--async=") + value +
+                                       ": must be true or false"));
+  }
+  EXPECT_TRUE(async);
+  ASSERT_THAT(flag.Set("false"), IsOk());
+  EXPECT_FALSE(async);
+}
+
+TEST(FlagTest, ListsOfTextHaveNoEmptyOrRepeatedWords) {
+  std::vector<std::string> policies = {"greedy"};
+  const Flag flag =
+      TextListFlag("policy", "NAME,NAME", "policies to compare", policies);
+  EXPECT_EQ(flag.default_value, "greedy");
+  ASSERT_THAT(flag.Set("refined,greedy"), IsOk());
+  EXPECT_THAT(policies, ElementsAre("refined", "greedy"));
+  EXPECT_THAT(flag.Set("a,b,a"),
+              StatusIs(kInvalid, HasSubstr("'a' is there twice")));
+  for (const char* value : {"", "a,", ",a", "a,,b"}) {
+    EXPECT_THAT(flag.Set(value), StatusIs(kInvalid, HasSubstr("empty word")))
+        << value;
+  }
+  EXPECT_THAT(policies, ElementsAre("refined", "greedy"));
+}
+
 TEST(FlagTest, TextIsNotEmpty) {
   std::string file;
   const Flag flag = Required(TextFlag("loads", "FILE", "what to read", file));

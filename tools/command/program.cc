@@ -78,8 +78,8 @@ std::string CommandHelp(const Command& command) {
                              : flag.default_value.empty()
                                  ? ""
                                  : absl::StrCat(" (", flag.default_value, ")");
-    table.AddRow({absl::StrCat("  --", flag.name, "=", flag.value_name),
-                  absl::StrCat(flag.help, note)});
+    table.AddRow(
+        {absl::StrCat("  ", flag.Form()), absl::StrCat(flag.help, note)});
   }
   absl::StrAppend(&help, "\n", table.ToString(/*color=*/false));
   for (const std::string& example : command.examples) {

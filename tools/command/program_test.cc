@@ -27,23 +27,26 @@ struct Greeting {
   std::string whom;
   int times = 1;
   std::string tone;
+  bool loud = false;
 };
 
-// greet WHOM [--times=N] --tone=TONE
+// greet WHOM [--times=N] --tone=TONE [--loud]
 Command GreetCommand() {
   auto greeting = std::make_shared<Greeting>();
-  return {.name = "greet",
-          .summary = "says hello",
-          .description = "Says hello a number of times.",
-          .examples = {"world --tone=warm"},
-          .arguments = {{"WHOM", "whom to greet", &greeting->whom}},
-          .flags = {IntegerFlag("times", "how often", 1, 9, greeting->times),
-                    Required(TextFlag("tone", "TONE", "how", greeting->tone))},
-          .run = [greeting](CommandOutput& output) {
-            output.Print(
-                absl::StrCat(greeting->whom, greeting->times, greeting->tone));
-            return absl::OkStatus();
-          }};
+  return {
+      .name = "greet",
+      .summary = "says hello",
+      .description = "Says hello a number of times.",
+      .examples = {"world --tone=warm"},
+      .arguments = {{"WHOM", "whom to greet", &greeting->whom}},
+      .flags = {IntegerFlag("times", "how often", 1, 9, greeting->times),
+                Required(TextFlag("tone", "TONE", "how", greeting->tone)),
+                BooleanFlag("loud", "in capitals", greeting->loud)},
+      .run = [greeting](CommandOutput& output) {
+        output.Print(absl::StrCat(greeting->whom, greeting->times,
+                                  greeting->tone, greeting->loud ? "!" : ""));
+        return absl::OkStatus();
+      }};
 }
 
 // Runs the program of the one command.
@@ -62,6 +65,17 @@ TEST(ProgramTest, RunsACommandWithItsFlagsAndArguments) {
               IsOkAndHolds("you1a=b"));
 }
 
+TEST(ProgramTest, ABooleanFlagNeedsNoValue) {
+  EXPECT_THAT(RunWords({"greet", "you", "--loud", "--tone=a"}),
+              IsOkAndHolds("you1a!"));
+  EXPECT_THAT(RunWords({"greet", "you", "--loud=true", "--tone=a"}),
+              IsOkAndHolds("you1a!"));
+  EXPECT_THAT(RunWords({"greet", "you", "--loud=false", "--tone=a"}),
+              IsOkAndHolds("you1a"));
+  EXPECT_THAT(RunWords({"greet", "you", "--loud=", "--tone=a"}),
+              StatusIs(kInvalid, "--loud=: must be true or false"));
+}
+
 TEST(ProgramTest, HelpListsCommandsAndFlags) {
   EXPECT_THAT(RunWords({"help"}),
               IsOkAndHolds(AllOf(HasSubstr("greet  says hello"),
@@ -70,14 +84,15 @@ TEST(ProgramTest, HelpListsCommandsAndFlags) {
        {std::vector<std::string>{"help", "greet"},
         {"greet", "--help"},
         {"greet", "-h"}}) {
-    EXPECT_THAT(
-        RunWords(words),
-        IsOkAndHolds(
-            AllOf(HasSubstr("usage: eplb greet WHOM [--times=N] --tone=TONE\n"),
-                  HasSubstr("Says hello a number of times."),
-                  HasSubstr("--times=N    how often (1)\n"),
-                  HasSubstr("--tone=TONE  how (required)\n"),
-                  HasSubstr("  eplb greet world --tone=warm\n"))));
+    EXPECT_THAT(RunWords(words),
+                IsOkAndHolds(AllOf(
+                    HasSubstr("usage: eplb greet WHOM [--times=N] --tone=TONE "
+                              "[--loud]\n"),
+                    HasSubstr("Says hello a number of times."),
+                    HasSubstr("--times=N    how often (1)\n"),
+                    HasSubstr("--tone=TONE  how (required)\n"),
+                    HasSubstr("--loud       in capitals (false)\n"),
+                    HasSubstr("  eplb greet world --tone=warm\n"))));
   }
 }
 

@@ -1,0 +1,191 @@
+// Faults inside a message: rank 1 sends rank 0 a large message, and then a
+// small one, and something happens when the first byte has come. Rank 0 gets
+// the status and the rank in time; what it received is the beginning of the
+// large message, and nothing behind it was touched.
+
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <thread>
+
+#include "absl/status/status.h"
+#include "collectives/communicator.h"
+#include "collectives/gloo_fault_test.h"
+#include "eplb/core/clock.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "testing/rank_process.h"
+
+namespace eplb {
+namespace {
+
+using std::chrono::milliseconds;
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::StartsWith;
+
+// One that takes the wire a while: a tenth of a second at least.
+constexpr size_t kHuge = 512 << 20;
+
+class GlooMessageFaultTest : public GlooFaultTest {
+ protected:
+  // What the receiver does from a second thread, when it is told to.
+  using Meanwhile = void (*)(FaultRank&);
+
+  // Returns when the first byte of the large message has come.
+  void Start(milliseconds timeout, milliseconds progress_timeout = kLate,
+             Meanwhile meanwhile = nullptr) {
+    std::memset(source_.data(), kSent, kHuge + kSmall);
+    uint8_t* const source = static_cast<uint8_t*>(source_.data());
+    uint8_t* const received = static_cast<uint8_t*>(received_.data());
+    sender_ =
+        StartRank(OptionsOf(1, 2), [=](FaultRank& self, ParentLink& parent) {
+          const absl::Status status =
+              self.Measure(kLate, [&](SteadyTime deadline) {
+                return self.communicator().Exchange(
+                    {SendMessage{0, {source, kHuge}},
+                     SendMessage{0, {source + kHuge, kSmall}}},
+                    {}, deadline);
+              });
+          parent.Say(self.Report(status));
+        });
+    GlooJobOptions options = OptionsOf(0, 2);
+    options.progress_timeout = progress_timeout;
+    receiver_ = StartRank(options, [=](FaultRank& self, ParentLink& parent) {
+      std::thread other;
+      if (meanwhile != nullptr) {
+        other = std::thread([&] {
+          parent.WaitForGo();
+          meanwhile(self);
+        });
+      }
+      const absl::Status status =
+          self.Measure(timeout, [&](SteadyTime deadline) {
+            return self.communicator().Exchange(
+                {},
+                {ReceiveMessage{1, {received, kHuge}},
+                 ReceiveMessage{1, {received + kHuge, kSmall}}},
+                deadline);
+          });
+      if (other.joinable()) other.join();
+      parent.Say(self.Report(status));
+    });
+    EXPECT_EQ(sender_->Hear(), "OK");
+    EXPECT_EQ(receiver_->Hear(), "OK");
+    while (received_.bytes()[0] != kSent) sched_yield();
+  }
+
+  // How many bytes have come: the beginning of what was sent, with nothing
+  // behind it.
+  size_t ReceivedBytes() const {
+    const char* const begin = static_cast<char*>(received_.data());
+    const char* const end = begin + kHuge + kSmall;
+    const void* const zero = std::memchr(begin, 0, end - begin);
+    if (zero == nullptr) return end - begin;
+    const char* const reached = static_cast<const char*>(zero);
+    EXPECT_EQ(std::memcmp(begin, source_.data(), reached - begin), 0);
+    EXPECT_EQ(std::memcmp(reached, reached + 1, end - reached - 1), 0)
+        << "bytes were touched behind the " << reached - begin
+        << " that had come";
+    return reached - begin;
+  }
+
+  SharedBytes source_{kHuge + kSmall};
+  SharedBytes received_{kHuge + kSmall};
+  std::unique_ptr<RankProcess> sender_;
+  std::unique_ptr<RankProcess> receiver_;
+};
+
+INSTANTIATE_TEST_SUITE_P(Backends, GlooMessageFaultTest, kGlooFaultCases,
+                         GlooFaultCaseName);
+
+TEST_P(GlooMessageFaultTest, APeerKilledInsideAMessage) {
+  Start(kLate);
+  sender_->Signal(SIGKILL);
+  EXPECT_THAT(receiver_->Hear(), EndsInTime("UNAVAILABLE", "rank 1"));
+  EXPECT_LT(ReceivedBytes(), kHuge);
+}
+
+TEST_P(GlooMessageFaultTest, APeerStoppedInsideAMessageAndResumed) {
+  Start(kSoon);
+  sender_->Signal(SIGSTOP);
+  EXPECT_THAT(receiver_->Hear(), EndsInTime("DEADLINE_EXCEEDED", "rank 1"));
+  const size_t num_received = ReceivedBytes();
+  EXPECT_LT(num_received, kHuge);
+  sender_->Signal(SIGCONT);
+  EXPECT_THAT(sender_->Hear(),
+              AllOf(StartsWith("DEADLINE_EXCEEDED:"), HasSubstr("rank 0")));
+  // The call had returned: nothing that came later reached its memory.
+  EXPECT_EQ(ReceivedBytes(), num_received);
+}
+
+TEST_P(GlooMessageFaultTest, APeerStoppedLongerThanPiecesMayTake) {
+  Start(kLate, /*progress_timeout=*/kSoon);
+  sender_->Signal(SIGSTOP);
+  EXPECT_THAT(receiver_->Hear(),
+              AllOf(EndsInTime("DEADLINE_EXCEEDED", "rank 1"),
+                    HasSubstr("no progress for 1500 ms")));
+  EXPECT_LT(ReceivedBytes(), kHuge);
+}
+
+TEST_P(GlooMessageFaultTest, APeerThatIsSlowButProgressingIsNotDead) {
+  Start(kLate, /*progress_timeout=*/kSoon);
+  // Each stop is short against what counts as no progress; all of them
+  // together are longer.
+  for (int i = 0; i < 10; ++i) {
+    sender_->Signal(SIGSTOP);
+    poll(nullptr, 0, /*timeout=*/200);
+    sender_->Signal(SIGCONT);
+    poll(nullptr, 0, /*timeout=*/10);
+  }
+  EXPECT_THAT(receiver_->Hear(), StartsWith("OK [in time"));
+  EXPECT_THAT(sender_->Hear(), StartsWith("OK [in time"));
+  EXPECT_EQ(ReceivedBytes(), kHuge + kSmall);
+}
+
+// The peer is stopped first, so that the message cannot end by itself.
+
+TEST_P(GlooMessageFaultTest, AbortDuringAnOperationFromAnotherThread) {
+  Start(kLate, kLate, [](FaultRank& self) {
+    self.communicator().Abort(absl::DataLossError("the disk is full"));
+  });
+  sender_->Signal(SIGSTOP);
+  receiver_->Go();
+  EXPECT_THAT(receiver_->Hear(), EndsInTime("DATA_LOSS", "the disk is full"));
+  EXPECT_LT(ReceivedBytes(), kHuge);
+  sender_->Signal(SIGCONT);
+  EXPECT_THAT(sender_->Hear(), AllOf(EndsInTime("DATA_LOSS", "rank 0"),
+                                     HasSubstr("the disk is full")));
+}
+
+TEST_P(GlooMessageFaultTest, AbortDuringAnOperationTwiceKeepsTheFirstReason) {
+  Start(kLate, kLate, [](FaultRank& self) {
+    self.communicator().Abort(absl::DataLossError("the disk is full"));
+    self.communicator().Abort(absl::InternalError("something else"));
+  });
+  sender_->Signal(SIGSTOP);
+  receiver_->Go();
+  EXPECT_THAT(receiver_->Hear(), EndsInTime("DATA_LOSS", "the disk is full"));
+  sender_->Signal(SIGCONT);
+  EXPECT_THAT(sender_->Hear(), EndsInTime("DATA_LOSS", "rank 0"));
+}
+
+TEST_P(GlooMessageFaultTest, ShutdownDuringAnOperationFromAnotherThread) {
+  Start(kLate, kLate, [](FaultRank& self) { self.DestroyCommunicator(); });
+  sender_->Signal(SIGSTOP);
+  receiver_->Go();
+  EXPECT_THAT(receiver_->Hear(), EndsInTime("CANCELLED", "destroyed"));
+  EXPECT_LT(ReceivedBytes(), kHuge);
+  sender_->Signal(SIGCONT);
+  EXPECT_THAT(sender_->Hear(), EndsInTime("UNAVAILABLE", "rank 0"));
+}
+
+}  // namespace
+}  // namespace eplb
