@@ -1,5 +1,6 @@
 // Device: where a rank's expert weights and counters live, and the few things
-// that balancing does with them: allocate, copy many rows at once, checksum.
+// that balancing does with them: allocate, copy many rows at once, checksum,
+// route and count.
 //
 //   EPLB_ASSIGN_OR_RETURN(std::unique_ptr<Stream> stream,
 //                         device.CreateStream());
@@ -24,6 +25,7 @@
 #include "absl/types/span.h"
 #include "eplb/core/clock.h"
 #include "eplb/core/memory_space.h"
+#include "kernels/map_and_record.h"
 
 namespace eplb {
 
@@ -126,6 +128,12 @@ class Device {
   virtual absl::Status Checksum(absl::Span<const ConstRow> rows,
                                 absl::Span<uint64_t> sums, Stream& stream,
                                 SteadyTime deadline) = 0;
+
+  // Maps the ids of `pass` to slots and counts them, in one launch, after the
+  // earlier work of `stream`. Allocates nothing and waits for nothing, so it
+  // can be captured in a CUDA graph. InvalidArgument as MapAndRecordPass says.
+  virtual absl::Status MapAndRecord(const MapAndRecordPass& pass,
+                                    Stream& stream) = 0;
 
   // For messages to people: kind, index and name.
   virtual std::string ToString() const = 0;

@@ -16,6 +16,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <ostream>
 #include <string>
@@ -25,6 +26,8 @@
 #include "eplb/core/clock.h"
 #include "gtest/gtest.h"
 #include "kernels/device.h"
+#include "kernels/map_and_record.h"
+#include "kernels/route_table.h"
 
 namespace eplb {
 
@@ -47,6 +50,22 @@ class DeviceConformanceTest : public testing::TestWithParam<ConformanceDevice> {
     size_t to;
     size_t from;
     size_t num_bytes;
+  };
+
+  // Tokens to route, and how.
+  struct RoutedTokens {
+    std::vector<int64_t> ids;
+    int top_k = 1;
+    IdType id_type = IdType::kInt32;
+    ReplicaChoice choice = ReplicaChoice::kHash;
+    int rank = 0;
+    int32_t num_valid_tokens = std::numeric_limits<int32_t>::max();
+    std::vector<uint8_t> token_is_valid = {};
+  };
+  // What became of them.
+  struct Routed {
+    std::vector<int32_t> slot_ids;
+    std::vector<int32_t> slot_counts;
   };
 
  protected:
@@ -76,6 +95,12 @@ class DeviceConformanceTest : public testing::TestWithParam<ConformanceDevice> {
   // destination, also those between the rows, with what memcpy makes.
   void ExpectCopies(const std::vector<Row>& rows, size_t num_bytes,
                     uint64_t seed);
+
+  // Memory that holds `values`.
+  template <typename T>
+  Memory AllocateCopy(const std::vector<T>& values);
+
+  Routed RouteOnDevice(const RouteTable& table, const RoutedTokens& tokens);
 
   std::unique_ptr<Device> device_;
   std::unique_ptr<Stream> stream_;

@@ -6,12 +6,36 @@
 #define EPLB_CORE_EVENT_SINK_H_
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "absl/status/status.h"
 
 namespace eplb {
+
+// Who processed the tokens of one forward pass.
+struct TokenTable {
+  struct Rank {
+    // Slots that hold an expert, and those of an expert with several replicas;
+    // over all layers.
+    int64_t experts = 0;
+    int64_t replicas = 0;
+  };
+  struct Expert {
+    int layer = 0;
+    int expert = 0;
+    int64_t tokens = 0;
+    int num_replicas = 0;
+  };
+
+  std::vector<double> tokens;  // [layers, ranks] row-major.
+  std::vector<Rank> ranks;
+  // From the most tokens down, and from the fewest up.
+  std::vector<Expert> hottest;
+  std::vector<Expert> coldest;
+};
 
 // How evenly the tokens of one forward pass fell on the ranks.
 struct StepStatistics {
@@ -25,6 +49,11 @@ struct StepStatistics {
   double max_tokens = 0;
   // Derived from logical counts and the placement, not counted per slot.
   bool predicted = false;
+  // Of each layer; 0 for one without tokens.
+  std::vector<double> layer_balancedness = {};
+  int64_t steps_until_rearrangement = 0;
+  // Where it was asked for.
+  std::shared_ptr<const TokenTable> table = nullptr;
 };
 
 struct RearrangementStarted {

@@ -23,9 +23,11 @@
 #include "kernels/copy_rows.h"
 #include "kernels/cpu/copy_bytes.h"
 #include "kernels/cpu/cpu_stream.h"
+#include "kernels/cpu/map_ids.h"
 #include "kernels/cpu/row_pieces.h"
 #include "kernels/cpu/work_threads.h"
 #include "kernels/device.h"
+#include "kernels/map_and_record.h"
 #include "kernels/row_checksum.h"
 
 namespace eplb {
@@ -39,14 +41,23 @@ constexpr size_t kHugePageBytes = 2 << 20;
 constexpr size_t kMinSharedBytes = 1 << 20;
 constexpr size_t kBytesPerPiece = 256 << 10;
 
-// From here on a batch does not fit into the caches in any case, and a row is
-// long enough for whole lines to count.
-constexpr size_t kMinPastCachesBatch = 8 << 20;
+// Shorter rows are not worth the alignment and the fence.
 constexpr size_t kMinPastCachesRow = 4 << 10;
 
 int NumThreads(const CpuDeviceOptions& options) {
   if (options.num_threads > 0) return options.num_threads;
   return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+}
+
+// A batch of more bytes than the caches hold is copied past them.
+size_t CacheBytes() {
+  constexpr long kUnknown = 32 << 20;
+#if defined(_SC_LEVEL3_CACHE_SIZE)
+  const long bytes = sysconf(_SC_LEVEL3_CACHE_SIZE);
+#else
+  const long bytes = 0;
+#endif
+  return static_cast<size_t>(bytes > 0 ? bytes : kUnknown);
 }
 
 size_t MachineMemoryBytes() {
@@ -99,7 +110,7 @@ absl::Status CheckChecksumRows(absl::Span<const ConstRow> rows,
 }  // namespace
 
 CpuDevice::CpuDevice(const CpuDeviceOptions& options)
-    : threads_(NumThreads(options)) {}
+    : cache_bytes_(CacheBytes()), threads_(NumThreads(options)) {}
 
 absl::StatusOr<DeviceBuffer> CpuDevice::Allocate(size_t num_bytes,
                                                  MemorySpace space) {
@@ -147,7 +158,7 @@ absl::Status CpuDevice::CopyBatch(absl::Span<const CopyRow> rows,
   EPLB_RETURN_IF_ERROR(CpuStream::CheckIsOf(*this, stream));
   EPLB_RETURN_IF_ERROR(CheckCopyRows(rows));
   const size_t total = TotalBytes(rows);
-  const bool is_large = total >= kMinPastCachesBatch;
+  const bool is_large = total > cache_bytes_;
   const auto copy = [&](size_t row, size_t offset, size_t bytes) {
     void* to = static_cast<std::byte*>(rows[row].destination) + offset;
     const void* from = At(rows[row].source, offset);
@@ -187,6 +198,14 @@ absl::Status CpuDevice::Checksum(absl::Span<const ConstRow> rows,
   for (size_t row = 0; row < rows.size(); ++row) {
     sums[row] = FinishRowChecksum(sums[row], rows[row].num_bytes);
   }
+  return absl::OkStatus();
+}
+
+absl::Status CpuDevice::MapAndRecord(const MapAndRecordPass& pass,
+                                     Stream& stream) {
+  EPLB_RETURN_IF_ERROR(CpuStream::CheckIsOf(*this, stream));
+  EPLB_RETURN_IF_ERROR(pass.Validate());
+  MapIds(pass);
   return absl::OkStatus();
 }
 

@@ -24,6 +24,7 @@
 #include "eplb/core/memory_space.h"
 #include "kernels/cpu/work_threads.h"
 #include "kernels/device.h"
+#include "kernels/map_and_record.h"
 
 namespace eplb {
 
@@ -60,9 +61,13 @@ class CpuDevice final : public Device {
                         absl::Span<uint64_t> sums, Stream& stream,
                         SteadyTime deadline) override;
 
+  absl::Status MapAndRecord(const MapAndRecordPass& pass,
+                            Stream& stream) override;
+
   std::string ToString() const override;
 
  private:
+  const size_t cache_bytes_;
   WorkThreads threads_;
 };
 

@@ -82,7 +82,8 @@ inline Plan HousePlan() {
       // A stranger's workspace, and what stands in for libraries.
       .outside = {"examples/downstream", "third_party"},
       .tests = {"*_test.cc", "*_test.cu", "*_test.h", "*_test_cases.*",
-                "*conformance*", "*_benchmark.*", "benchmarks/*"},
+                "*/state_test_*", "*conformance*", "*_benchmark.*",
+                "benchmarks/*"},
       .tests_may_include = {"testing"},
       .libraries =
           {

@@ -1,0 +1,170 @@
+// How a state rearranges within its group, and what it does after a failure.
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/types/span.h"
+#include "eplb/core/expert_loads.h"
+#include "eplb/core/status_macros.h"
+#include "eplb/core/topology.h"
+#include "eplb/shuffle/shuffle_unit.h"
+#include "eplb/shuffle/weight_shuffler.h"
+#include "eplb/state/eplb_state.h"
+#include "eplb/state/group.h"
+#include "eplb/state/model.h"
+#include "eplb/state/rearrangement.h"
+#include "eplb/state/rearrangement_plan.h"
+
+namespace eplb {
+
+absl::Status EplbState::Begin() {
+  const uint64_t epoch = group_->epoch();
+  EPLB_RETURN_IF_ERROR(group_->Begin(forward_id_));
+  if (group_->epoch() == epoch) return absl::OkStatus();
+  return OpenEpoch();
+}
+
+absl::Status EplbState::OpenEpoch() {
+  for (const std::unique_ptr<Model>& model : models_) {
+    const auto outcome = model->shuffler().OpenEpoch(group_->channels());
+    EPLB_RETURN_IF_ERROR(group_->Note(outcome.status()));
+    if (outcome->unit == nullptr || !outcome->is_committed) continue;
+    EPLB_RETURN_IF_ERROR(model->shuffler().Switch(
+        *outcome->unit, *stream_, [&](const ShuffleUnit& unit) {
+          return model->Publish(unit, *stream_, group_->Deadline());
+        }));
+    EPLB_RETURN_IF_ERROR(stream_->Synchronize(group_->Deadline()));
+    EPLB_RETURN_IF_ERROR(model->FinishRearrangement());
+  }
+  unusable_ = absl::OkStatus();
+  return absl::OkStatus();
+}
+
+absl::Status EplbState::SettleAfterFailure(absl::Status failure) {
+  // At once: a rank that is in doubt must not serve before it knows.
+  if (group_->can_connect()) {
+    absl::Status settled = group_->Reconnect();
+    if (settled.ok()) settled = OpenEpoch();
+    if (settled.ok()) return failure;
+  }
+  for (const std::unique_ptr<Model>& model : models_) {
+    if (!model->shuffler().is_in_doubt()) continue;
+    unusable_ = absl::UnavailableError(absl::StrCat(
+        dependencies_.name, ": epoch ", group_->epoch(), ", step ", forward_id_,
+        ", model '", model->name(),
+        "': this rank does not know whether the others have switched layers "
+        "that it agreed to, and does not serve before it does: Recover. The "
+        "failure was: ",
+        failure.message()));
+  }
+  return failure;
+}
+
+absl::Status EplbState::Recover() {
+  const uint64_t epoch = group_->epoch();
+  EPLB_RETURN_IF_ERROR(group_->Begin(forward_id_));
+  // Also where this rank saw no failure: others may be in doubt.
+  if (group_->epoch() == epoch) EPLB_RETURN_IF_ERROR(group_->Reconnect());
+  return OpenEpoch();
+}
+
+absl::Status EplbState::CheckLoads(absl::Span<const ExpertLoads> loads) const {
+  if (static_cast<int>(loads.size()) != models_.size()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("global_loads of ", loads.size(), " models; there are ",
+                     models_.size()));
+  }
+  for (int i = 0; i < models_.size(); ++i) {
+    const ModelShape& shape = models_[i].shape();
+    if (loads[i].num_layers() != shape.num_layers ||
+        loads[i].num_logical_experts() != shape.num_logical_experts) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "global_loads of model '", models_[i].name(), "' have ",
+          loads[i].num_layers(), " layers and ", loads[i].num_logical_experts(),
+          " logical experts; the model has ", shape.num_layers, " and ",
+          shape.num_logical_experts));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<ExpertLoads>> EplbState::LoadsFor(
+    absl::Span<const ExpertLoads> given) {
+  if (given.empty()) return load_sums_.SumWindows(models_, *group_);
+  EPLB_RETURN_IF_ERROR(group_->AgreeOn(CheckLoads(given)));
+  return std::vector<ExpertLoads>(given.begin(), given.end());
+}
+
+absl::StatusOr<std::vector<ExpertLoads>> EplbState::Rearrange(
+    const RearrangeOptions& options) {
+  EPLB_RETURN_IF_ERROR(CheckUsable());
+  if (!options.execute_shuffle && !options.global_loads.empty()) {
+    return absl::InvalidArgumentError(
+        "execute_shuffle = false sums up the loads; with global_loads there "
+        "is nothing to sum up");
+  }
+  if (options.profile) {
+    EPLB_RETURN_IF_ERROR(Profile());
+    return std::vector<ExpertLoads>();
+  }
+  if (options.resize != nullptr) return Resize(options);
+  EPLB_RETURN_IF_ERROR(Begin());
+  EPLB_ASSIGN_OR_RETURN(std::vector<ExpertLoads> loads,
+                        LoadsFor(options.global_loads));
+  if (options.execute_shuffle) {
+    EPLB_RETURN_IF_ERROR(RearrangeBy(loads, group_->topology(), {}, *stream_));
+  }
+  return loads;
+}
+
+absl::Status EplbState::RearrangeBy(absl::Span<const ExpertLoads> loads,
+                                    const Topology& topology,
+                                    PlanOptions options, Stream& stream) {
+  Rearrangement rearrangement({.config = &config_,
+                               .policy = &policy_,
+                               .group = group_.get(),
+                               .models = &models_,
+                               .events = dependencies_.events,
+                               .stream = &stream,
+                               .forward_id = forward_id_},
+                              topology, options);
+  const absl::Status planned = rearrangement.Plan(loads);
+  if (!planned.ok()) {
+    // All ranks have said what they think, and go on together.
+    if (!group_->has_failed()) {
+      rearrangement.ReportSkip(planned);
+      return options.is_forced ? planned : absl::OkStatus();
+    }
+    rearrangement.ReportFailure(planned);
+    return planned;
+  }
+  absl::Status moved = rearrangement.Move();
+  // A rank that knows of the last commit waits for those that may not.
+  if (moved.ok()) moved = group_->Barrier();
+  if (moved.ok()) return moved;
+  rearrangement.ReportFailure(moved);
+  return SettleAfterFailure(std::move(moved));
+}
+
+absl::Status EplbState::Profile() {
+  EPLB_RETURN_IF_ERROR(Begin());
+  // The largest collective of loads, then the largest exchange of weights.
+  EPLB_RETURN_IF_ERROR(load_sums_
+                           .SumPasses(models_, /*is_dummy=*/true,
+                                      /*with_windows=*/true, *group_, *stream_)
+                           .status());
+  for (const std::unique_ptr<Model>& model : models_) {
+    EPLB_RETURN_IF_ERROR(
+        group_->Note(model->shuffler().Profile(group_->channels())));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace eplb

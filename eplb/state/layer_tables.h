@@ -1,0 +1,65 @@
+// LayerTables: what the layers of an engine read to route tokens, at addresses
+// that never change, and written in place when a layer switches.
+
+#ifndef EPLB_STATE_LAYER_TABLES_H_
+#define EPLB_STATE_LAYER_TABLES_H_
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "eplb/core/clock.h"
+#include "eplb/core/placement.h"
+#include "kernels/device.h"
+#include "kernels/map_and_record.h"
+#include "kernels/route_table.h"
+
+namespace eplb {
+
+// What one layer sees. All memory is the state's, and the device's.
+struct LayerView {
+  // Where each logical expert's replicas are.
+  RouteTableView routes;
+  // How many there are of each, [logical experts].
+  const int32_t* replica_counts = nullptr;
+  // Tokens of this pass per slot, or per logical expert where the model counts
+  // these: the layer adds, the state reads and zeroes.
+  int32_t* pass_counts = nullptr;
+};
+
+// Thread-compatible. The device outlives it.
+class LayerTables {
+ public:
+  // Tables of `placement`, with room for layers of `max_slots`.
+  static absl::StatusOr<LayerTables> Create(Device& device,
+                                            const Placement& placement,
+                                            int max_slots, Stream& stream,
+                                            SteadyTime deadline);
+
+  // `experts_of_slots` from now on, for passes that are handed to `stream`
+  // later.
+  absl::Status SetLayer(int layer, absl::Span<const int32_t> experts_of_slots,
+                        Stream& stream, SteadyTime deadline);
+
+  RouteTableView routes(int layer) const { return routes_[layer]->view(); }
+  const int32_t* replica_counts(int layer) const {
+    return reinterpret_cast<const int32_t*>(counts_.data()) +
+           static_cast<size_t>(layer) * num_experts_;
+  }
+
+ private:
+  LayerTables() = default;
+
+  Device* device_ = nullptr;
+  size_t num_experts_ = 0;
+  std::vector<std::unique_ptr<RouteTable>> routes_;
+  DeviceBuffer counts_;  // [layers, logical experts]
+  DeviceBuffer staged_;  // Pinned; the same.
+};
+
+}  // namespace eplb
+
+#endif  // EPLB_STATE_LAYER_TABLES_H_

@@ -1,0 +1,115 @@
+#include "eplb/state/load_sums.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "eplb/core/clock.h"
+#include "eplb/core/expert_loads.h"
+#include "eplb/core/status_macros.h"
+#include "eplb/load/load_recorder.h"
+#include "eplb/state/group.h"
+#include "eplb/state/model.h"
+#include "eplb/state/model_set.h"
+#include "kernels/device.h"
+
+namespace eplb {
+namespace {
+
+size_t NumExperts(const Model& model) {
+  return static_cast<size_t>(model.shape().num_layers) *
+         model.shape().num_logical_experts;
+}
+
+size_t NumPassCounts(const Model& model) {
+  return static_cast<size_t>(model.shape().num_layers) * model.pass_width();
+}
+
+// Where every rank counts the tokens of all, one speaks for them.
+bool Contributes(const Model& model, const Group& group) {
+  return model.options().counted_tokens == CountedTokens::kLocal ||
+         group.rank() == 0;
+}
+
+}  // namespace
+
+void LoadSums::AppendWindow(Model& model, bool contributes) {
+  const size_t begin = values_.size();
+  values_.resize(begin + NumExperts(model));
+  if (!contributes) return;
+  model.window().CopySums(absl::MakeSpan(values_).subspan(begin));
+}
+
+absl::Status LoadSums::AppendPass(Model& model, bool contributes,
+                                  SteadyTime deadline, Stream& stream) {
+  const size_t begin = values_.size();
+  values_.resize(begin + NumPassCounts(model));
+  if (!contributes) return absl::OkStatus();
+  EPLB_ASSIGN_OR_RETURN(const PassCounts counts,
+                        model.ReadPass(stream, deadline));
+  const size_t width = model.pass_width();
+  for (int layer = 0; layer < model.shape().num_layers; ++layer) {
+    const int32_t* const row = counts.data + layer * counts.layer_stride;
+    // A counter that ran over is reported where the pass is recorded.
+    std::transform(row, row + width, &values_[begin + layer * width],
+                   [](int32_t count) { return std::max(count, 0); });
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<ExpertLoads>> LoadSums::SumWindows(
+    const ModelSet& models, Group& group) {
+  values_.clear();
+  for (const std::unique_ptr<Model>& model : models) {
+    AppendWindow(*model, Contributes(*model, group));
+  }
+  EPLB_RETURN_IF_ERROR(group.AllReduceSum(absl::MakeSpan(values_)));
+  std::vector<ExpertLoads> loads;
+  auto next = values_.begin();
+  for (const std::unique_ptr<Model>& model : models) {
+    const auto end = next + static_cast<ptrdiff_t>(NumExperts(*model));
+    EPLB_ASSIGN_OR_RETURN(
+        ExpertLoads of_model,
+        ExpertLoads::Create(model->shape().num_layers,
+                            model->shape().num_logical_experts,
+                            std::vector<int64_t>(next, end)));
+    loads.push_back(std::move(of_model));
+    next = end;
+  }
+  return loads;
+}
+
+absl::StatusOr<std::vector<LoadSums::ModelPass>> LoadSums::SumPasses(
+    const ModelSet& models, bool is_dummy, bool with_windows, Group& group,
+    Stream& stream) {
+  values_.clear();
+  absl::Status mine;
+  for (const std::unique_ptr<Model>& model : models) {
+    const bool contributes = Contributes(*model, group);
+    mine.Update(
+        AppendPass(*model, contributes && !is_dummy, group.Deadline(), stream));
+    if (with_windows) AppendWindow(*model, contributes);
+  }
+  EPLB_RETURN_IF_ERROR(group.AllReduceSum(absl::MakeSpan(values_)));
+  EPLB_RETURN_IF_ERROR(mine);
+  std::vector<ModelPass> passes(models.size());
+  auto next = values_.begin();
+  const auto take = [&next](size_t count) {
+    const auto begin = next;
+    next += static_cast<ptrdiff_t>(count);
+    return std::vector<int64_t>(begin, next);
+  };
+  for (int i = 0; i < models.size(); ++i) {
+    passes[i].pass = take(NumPassCounts(models[i]));
+    if (with_windows) passes[i].window = take(NumExperts(models[i]));
+  }
+  return passes;
+}
+
+}  // namespace eplb

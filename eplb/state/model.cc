@@ -1,0 +1,189 @@
+#include "eplb/state/model.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "eplb/core/clock.h"
+#include "eplb/core/model_shape.h"
+#include "eplb/core/placement.h"
+#include "eplb/core/status_macros.h"
+#include "eplb/load/load_recorder.h"
+#include "eplb/load/load_window.h"
+#include "eplb/shuffle/expert_weights.h"
+#include "eplb/shuffle/shuffle_unit.h"
+#include "eplb/shuffle/weight_shuffler.h"
+#include "eplb/state/layer_tables.h"
+#include "eplb/state/pass_counters.h"
+#include "kernels/device.h"
+
+namespace eplb {
+namespace {
+
+absl::Status CheckWeightsFit(const std::string& name, const ModelShape& shape,
+                             const ExpertWeights& weights) {
+  if (weights.num_layers() != shape.num_layers) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("model '", name, "': weights of ", weights.num_layers(),
+                     " layers; the model has ", shape.num_layers));
+  }
+  if (shape.num_physical_experts() % weights.num_local_slots() != 0) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "model '", name, "': weights of ", weights.num_local_slots(),
+        " slots per rank; the ", shape.num_physical_experts(),
+        " slots of a layer do not divide by that"));
+  }
+  return absl::OkStatus();
+}
+
+ShuffleOptions ShuffleOptionsOf(const ModelContext& context, int number) {
+  const EplbConfig& config = *context.config;
+  ShuffleOptions options;
+  options.staging_bytes = static_cast<size_t>(config.staging_bytes);
+  options.verify_checksums = config.verify_checksums;
+  options.data_serves_device = context.data_serves_device;
+  options.operation_timeout = config.collective_timeout;
+  options.model = static_cast<uint64_t>(number) + 1;
+  return options;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Model>> Model::Create(
+    std::string name, const ModelShape& shape, ExpertWeights weights,
+    const ModelOptions& options, const Placement& placement, int number,
+    const ModelContext& context) {
+  EPLB_RETURN_IF_ERROR(CheckWeightsFit(name, shape, weights));
+  const int slots_per_rank = weights.num_local_slots();
+  const int max_slots =
+      std::max(options.max_ranks * slots_per_rank, placement.num_slots());
+  const SteadyTime deadline =
+      context.clock->Now() + context.config->collective_timeout;
+  EPLB_ASSIGN_OR_RETURN(
+      LoadRecorder recorder,
+      LoadRecorder::Create(shape.num_layers, shape.num_logical_experts,
+                           options.counted_experts));
+  EPLB_ASSIGN_OR_RETURN(
+      LoadWindow window,
+      LoadWindow::Create({shape.num_layers, shape.num_logical_experts,
+                          context.config->window_size,
+                          context.config->load_decay}));
+  const int width = options.counted_experts == CountedExperts::kSlots
+                        ? max_slots
+                        : shape.num_logical_experts;
+  PassCounters counters =
+      PassCounters::OfEngine(options.counts, shape.num_layers, width);
+  if (options.counts.data == nullptr) {
+    EPLB_ASSIGN_OR_RETURN(
+        counters, PassCounters::Create(*context.device, shape.num_layers, width,
+                                       *context.stream, deadline));
+  }
+  EPLB_ASSIGN_OR_RETURN(
+      LayerTables tables,
+      LayerTables::Create(*context.device, placement, max_slots,
+                          *context.stream, deadline));
+  EPLB_ASSIGN_OR_RETURN(std::unique_ptr<WeightShuffler> shuffler,
+                        WeightShuffler::Create(
+                            std::move(weights), placement, *context.device,
+                            *context.clock, ShuffleOptionsOf(context, number)));
+  auto model = std::unique_ptr<Model>(
+      new Model(std::move(name), shape, options, placement, std::move(recorder),
+                std::move(window), std::move(counters), std::move(tables),
+                std::move(shuffler), slots_per_rank));
+  model->max_slots_ = max_slots;
+  for (int layer = 0; layer < shape.num_layers; ++layer) {
+    model->recorder_.SetLayer(layer, placement.experts_of_slots(layer));
+  }
+  return model;
+}
+
+Model::Model(std::string name, const ModelShape& shape,
+             const ModelOptions& options, Placement placement,
+             LoadRecorder recorder, LoadWindow window, PassCounters counters,
+             LayerTables tables, std::unique_ptr<WeightShuffler> shuffler,
+             int slots_per_rank)
+    : name_(std::move(name)),
+      shape_(shape),
+      options_(options),
+      slots_per_rank_(slots_per_rank),
+      max_slots_(placement.num_slots()),
+      placement_(std::move(placement)),
+      experts_of_slots_(placement_.physical_to_logical_map().begin(),
+                        placement_.physical_to_logical_map().end()),
+      recorder_(std::move(recorder)),
+      window_(std::move(window)),
+      counters_(std::move(counters)),
+      tables_(std::move(tables)),
+      shuffler_(std::move(shuffler)) {}
+
+LayerView Model::layer_view(int layer) const {
+  return {tables_.routes(layer), tables_.replica_counts(layer),
+          counters_.layer(layer)};
+}
+
+int Model::pass_width() const {
+  return options_.counted_experts == CountedExperts::kSlots
+             ? placement_.num_slots()
+             : shape_.num_logical_experts;
+}
+
+absl::Status Model::RecordPass(Stream& stream, SteadyTime deadline) {
+  EPLB_ASSIGN_OR_RETURN(const PassCounts counts,
+                        counters_.Read(stream, deadline));
+  absl::Status status = recorder_.Record(counts, window_);
+  // What was recorded is 0 already where the host has the counters itself.
+  if (counts.data != counters_.layer(0)) status.Update(counters_.Zero(stream));
+  return status;
+}
+
+absl::Status Model::Publish(const ShuffleUnit& unit, Stream& stream,
+                            SteadyTime deadline) {
+  for (const LayerChange& change : unit.layers) {
+    std::copy(change.new_experts.begin(), change.new_experts.end(),
+              experts_of_slots_.begin() + static_cast<ptrdiff_t>(change.layer) *
+                                              placement_.num_slots());
+    recorder_.SetLayer(change.layer, change.new_experts);
+    EPLB_RETURN_IF_ERROR(
+        tables_.SetLayer(change.layer, change.new_experts, stream, deadline));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Model::FinishRearrangement() {
+  EPLB_ASSIGN_OR_RETURN(
+      placement_,
+      Placement::Create(shape_.num_layers, shape_.num_logical_experts,
+                        placement_.num_slots(), experts_of_slots_));
+  return absl::OkStatus();
+}
+
+absl::Status Model::Resize(const Placement& placement, int64_t generation,
+                           Stream& stream, SteadyTime deadline) {
+  if (placement.num_slots() > max_slots_) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("model '", name_, "': the tables have room for ",
+                     max_slots_, " slots of a layer, and the group would have ",
+                     placement.num_slots(), "; max_ranks of AddModel decides"));
+  }
+  EPLB_RETURN_IF_ERROR(shuffler_->Adopt(placement, generation));
+  placement_ = placement;
+  shape_.num_redundant_experts =
+      placement.num_slots() - shape_.num_logical_experts;
+  experts_of_slots_.assign(placement.physical_to_logical_map().begin(),
+                           placement.physical_to_logical_map().end());
+  for (int layer = 0; layer < shape_.num_layers; ++layer) {
+    recorder_.SetLayer(layer, placement.experts_of_slots(layer));
+    EPLB_RETURN_IF_ERROR(tables_.SetLayer(
+        layer, placement.experts_of_slots(layer), stream, deadline));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace eplb

@@ -1,0 +1,120 @@
+// Model: one model of a state: its loads, its placement, the tables its layers
+// read, and what moves its weights.
+
+#ifndef EPLB_STATE_MODEL_H_
+#define EPLB_STATE_MODEL_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "eplb/core/clock.h"
+#include "eplb/core/expert_loads.h"
+#include "eplb/core/model_shape.h"
+#include "eplb/core/placement.h"
+#include "eplb/core/rank_mapping.h"
+#include "eplb/load/load_dump_writer.h"
+#include "eplb/load/load_recorder.h"
+#include "eplb/load/load_window.h"
+#include "eplb/shuffle/expert_weights.h"
+#include "eplb/shuffle/shuffle_unit.h"
+#include "eplb/shuffle/weight_shuffler.h"
+#include "eplb/state/eplb_config.h"
+#include "eplb/state/layer_tables.h"
+#include "eplb/state/pass_counters.h"
+#include "kernels/device.h"
+
+namespace eplb {
+
+// How an engine gives a model's counts.
+struct ModelOptions {
+  CountedExperts counted_experts = CountedExperts::kSlots;
+  CountedTokens counted_tokens = CountedTokens::kLocal;
+  // Counters of the engine, in the memory of the host, as wide as those of a
+  // layer view would be. None: the state has counters, in the layer views.
+  PassCounts counts = {};
+  // The largest group that the model may come to run on; 0: the present one.
+  int max_ranks = 0;
+};
+
+// What the models of a state share.
+struct ModelContext {
+  const EplbConfig* config = nullptr;
+  Device* device = nullptr;
+  Clock* clock = nullptr;
+  Stream* stream = nullptr;
+  bool data_serves_device = false;
+};
+
+// Thread-compatible.
+class Model {
+ public:
+  // `weights` hold, or are to hold, the experts that `placement` puts on this
+  // rank; `number` counts the models of the state.
+  static absl::StatusOr<std::unique_ptr<Model>> Create(
+      std::string name, const ModelShape& shape, ExpertWeights weights,
+      const ModelOptions& options, const Placement& placement, int number,
+      const ModelContext& context);
+
+  const std::string& name() const { return name_; }
+  const ModelShape& shape() const { return shape_; }
+  const ModelOptions& options() const { return options_; }
+  const Placement& placement() const { return placement_; }
+  WeightShuffler& shuffler() { return *shuffler_; }
+  LoadRecorder& recorder() { return recorder_; }
+  LoadWindow& window() { return window_; }
+  int slots_per_rank() const { return slots_per_rank_; }
+  LayerView layer_view(int layer) const;
+
+  // The pass enters the window, and its counters become 0.
+  absl::Status RecordPass(Stream& stream, SteadyTime deadline);
+  absl::Status ZeroPass(Stream& stream) { return counters_.Zero(stream); }
+  absl::StatusOr<PassCounts> ReadPass(Stream& stream, SteadyTime deadline) {
+    return counters_.Read(stream, deadline);
+  }
+  // Counters of a layer that are in use.
+  int pass_width() const;
+
+  // Publishes what a unit has moved into the live slots.
+  absl::Status Publish(const ShuffleUnit& unit, Stream& stream,
+                       SteadyTime deadline);
+  // Takes over the layers that were published.
+  absl::Status FinishRearrangement();
+
+  // The group has other ranks, and the weights hold `placement`.
+  absl::Status Resize(const Placement& placement, int64_t generation,
+                      Stream& stream, SteadyTime deadline);
+
+  // Set on rank 0 where dumps are written.
+  std::optional<LoadDumpWriter>& dump() { return dump_; }
+
+ private:
+  Model(std::string name, const ModelShape& shape, const ModelOptions& options,
+        Placement placement, LoadRecorder recorder, LoadWindow window,
+        PassCounters counters, LayerTables tables,
+        std::unique_ptr<WeightShuffler> shuffler, int slots_per_rank);
+
+  std::string name_;
+  ModelShape shape_;
+  ModelOptions options_;
+  int slots_per_rank_;
+  int max_slots_;
+  Placement placement_;
+  // The same where layers have switched since it was made.
+  std::vector<int32_t> experts_of_slots_;
+  LoadRecorder recorder_;
+  LoadWindow window_;
+  PassCounters counters_;
+  LayerTables tables_;
+  std::unique_ptr<WeightShuffler> shuffler_;
+  std::optional<LoadDumpWriter> dump_;
+};
+
+}  // namespace eplb
+
+#endif  // EPLB_STATE_MODEL_H_
