@@ -135,6 +135,14 @@ absl::Status WeightShuffler::Adopt(const Placement& installed,
 void WeightShuffler::Drop(const ShuffleUnit& unit) { DropMatching(&unit); }
 void WeightShuffler::DropAllStaged() { DropMatching(nullptr); }
 
+absl::Status WeightShuffler::Withdraw(const ShuffleUnit& unit) {
+  EPLB_ASSIGN_OR_RETURN(const Attempt* const attempt,
+                        Find(unit, Phase::kCommitted, "withdrawn"));
+  absl::MutexLock lock(&mutex_);
+  Remove(attempt);
+  return absl::OkStatus();
+}
+
 void WeightShuffler::DropMatching(const ShuffleUnit* unit) {
   absl::MutexLock lock(&mutex_);
   for (size_t i = attempts_.size(); i-- > 0;) {

@@ -153,6 +153,11 @@ class WeightShuffler {
   void Drop(const ShuffleUnit& unit);
   void DropAllStaged();
 
+  // Forgets a unit that is committed but not switched, because the engine has
+  // rewritten what it was staged from. On all ranks alike: the old placement
+  // stays. Called in place of Switch.
+  absl::Status Withdraw(const ShuffleUnit& unit);
+
   // Says what the weights hold from now on, after a resize has renumbered the
   // slots or the engine has loaded other weights. `generation` is the same on
   // all ranks, and not one that was used. No unit is under way.

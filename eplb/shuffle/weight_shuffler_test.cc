@@ -320,6 +320,23 @@ TEST_F(WeightShufflerTest, SaysForEverThatASwitchHasFailed) {
   EXPECT_EQ(fatal, 1);
 }
 
+TEST_F(WeightShufflerTest, ForgetsACommittedUnitWhoseWeightsWereRewritten) {
+  Create();
+  Run(1, [&](int, ShuffleRank& rank, const ShuffleChannels& channels,
+             const ShuffleUnits& units) {
+    EPLB_ASSERT_OK(rank.shuffler->Stage(units[0], channels));
+    EXPECT_THAT(rank.shuffler->Withdraw(*units[0]),
+                StatusIs(absl::StatusCode::kFailedPrecondition,
+                         HasSubstr("cannot be withdrawn")));
+    EPLB_ASSERT_OK(rank.shuffler->Vote(*units[0], channels));
+    EPLB_ASSERT_OK(rank.shuffler->Commit(*units[0], 3, channels));
+    EPLB_ASSERT_OK(rank.shuffler->Withdraw(*units[0]));
+    EXPECT_EQ(rank.shuffler->free_staging_rows(), 2);
+  });
+  ExpectAll(before_);
+  ShuffleAll(group_, after_, 2);
+}
+
 TEST_F(WeightShufflerTest, ProfileExchangesAsMuchAsFitsAndChangesNothing) {
   Create({.staging_bytes = 4 * kRowBytes, .verify_checksums = true});
   std::atomic<int> unchanged = 0;
