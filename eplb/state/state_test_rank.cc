@@ -45,7 +45,7 @@ absl::Status TestRank::Create(const EplbConfig& config) {
   dependencies.members = {epoch, members};
   dependencies.control_factory = &factory;
   dependencies.policies = &policies;
-  dependencies.device = &device;
+  dependencies.device = state_device;
   dependencies.clock = &clock;
   dependencies.events = &events;
   EPLB_ASSIGN_OR_RETURN(state, EplbState::Create(config, dependencies));
