@@ -1,15 +1,11 @@
-// Runs the examples of every command's help, and those of docs/command.md, as
-// they are printed.
+// Runs the examples of every command's help, as they are printed.
 
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <string>
 #include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "gmock/gmock.h"
@@ -77,27 +73,6 @@ TEST_F(ExamplesTest, EveryCommandsHelpHasExamplesThatWork) {
       EXPECT_THAT(Results("eplb " + example), Not(IsEmpty())) << example;
     }
   }
-}
-
-TEST_F(ExamplesTest, TheDocumentedCommandsDoAsTheyAreSaidTo) {
-  std::ifstream file("docs/command.md");
-  const std::string text(std::istreambuf_iterator<char>(file), {});
-  const std::vector<std::string> lines = absl::StrSplit(
-      absl::StrReplaceAll(text, {{"/tmp/", folder_.path() + "/"}}), '\n');
-  int commands = 0;
-  for (size_t i = 0; i + 1 < lines.size(); ++i) {
-    if (!absl::StartsWith(lines[i], "$ ")) continue;
-    ++commands;
-    const std::string command = lines[i].substr(2);
-    // A command that fails is shown with its line.
-    if (absl::StartsWith(lines[i + 1], "eplb: ")) {
-      EXPECT_EQ(RunLine(command).standard_error, lines[i + 1] + "\n")
-          << command;
-    } else {
-      Results(command);
-    }
-  }
-  EXPECT_GE(commands, 9);
 }
 
 }  // namespace
