@@ -1,4 +1,4 @@
-// Runs the examples of every command's help, as they are printed.
+// Runs the examples of every command's help as they are printed.
 
 #include <filesystem>
 #include <string>

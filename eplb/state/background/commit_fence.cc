@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
@@ -17,18 +18,14 @@
 
 namespace eplb {
 
-absl::StatusOr<int64_t> CommitFence::Raise(int64_t margin) {
+absl::StatusOr<int64_t> CommitFence::Raise(int64_t margin, int64_t not_before) {
   absl::MutexLock lock(&mutex_);
   EPLB_RETURN_IF_ERROR(broken_);
-  if (margin < 1) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("a fence ", margin, " steps ahead; at least 1"));
-  }
   if (fence_.has_value()) {
     return absl::FailedPreconditionError(
         absl::StrCat("a fence is up already, at step ", *fence_));
   }
-  fence_ = passed_ + margin;
+  fence_ = std::max(passed_ + margin, not_before);
   return *fence_;
 }
 
@@ -71,7 +68,8 @@ void CommitFence::Break(absl::Status reason) {
   changed_.SignalAll();
 }
 
-absl::Status CommitFence::AwaitSwitch(int64_t unit, SteadyTime deadline) {
+absl::Status CommitFence::AwaitSwitch(int64_t unit, SteadyTime deadline,
+                                      absl::FunctionRef<bool()> give_up) {
   absl::MutexLock lock(&mutex_);
   const auto is_pending = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     return std::any_of(
@@ -80,6 +78,10 @@ absl::Status CommitFence::AwaitSwitch(int64_t unit, SteadyTime deadline) {
   };
   while (is_pending()) {
     EPLB_RETURN_IF_ERROR(broken_);
+    if (give_up()) {
+      return absl::CancelledError(
+          absl::StrCat("not waiting for unit ", unit, " to switch"));
+    }
     if (clock_.WaitUntil(changed_, mutex_, deadline)) {
       if (!is_pending()) break;
       return absl::DeadlineExceededError(absl::StrCat(
@@ -134,6 +136,22 @@ absl::Status CommitFence::AwaitOutcome(int64_t forward_id,
   return status;
 }
 
+void CommitFence::Wake() {
+  absl::MutexLock lock(&mutex_);
+  changed_.SignalAll();
+}
+
+std::vector<int64_t> CommitFence::TakeAgreed() {
+  absl::MutexLock lock(&mutex_);
+  std::vector<int64_t> taken;
+  for (Agreed& agreed : agreed_) {
+    if (agreed.is_switching) continue;
+    agreed.is_switching = true;
+    taken.push_back(agreed.unit);
+  }
+  return taken;
+}
+
 void CommitFence::Switched(int64_t unit) {
   absl::MutexLock lock(&mutex_);
   agreed_.erase(std::remove_if(agreed_.begin(), agreed_.end(),
@@ -152,6 +170,11 @@ CommitFence::Waits CommitFence::waits() const {
 int CommitFence::num_pending() const {
   absl::MutexLock lock(&mutex_);
   return static_cast<int>(agreed_.size());
+}
+
+int64_t CommitFence::passed() const {
+  absl::MutexLock lock(&mutex_);
+  return passed_;
 }
 
 }  // namespace eplb

@@ -31,6 +31,7 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
@@ -59,9 +60,11 @@ class CommitFence {
 
   // --- The worker ---
 
-  // Sets the fence `margin`, at least 1, steps after the last passed one and
-  // returns it. FailedPrecondition while a fence is up or after Break.
-  absl::StatusOr<int64_t> Raise(int64_t margin);
+  // Sets the fence `margin` steps after the last passed one, but not before
+  // step `not_before`, and returns it. FailedPrecondition while a fence is up
+  // or after Break. `margin` is at least 1: a fence on a step that has passed
+  // stops nobody.
+  absl::StatusOr<int64_t> Raise(int64_t margin, int64_t not_before = 0);
 
   // Lowers the fence: `unit` switches at the first step from `commit_step` on.
   // FailedPrecondition when no fence is up, or it stands later than that.
@@ -79,8 +82,11 @@ class CommitFence {
   void Break(absl::Status reason);
 
   // Blocks until the serving thread has switched `unit`. DeadlineExceeded, or
-  // the reason of Break.
-  absl::Status AwaitSwitch(int64_t unit, SteadyTime deadline);
+  // the reason of Break; Cancelled as soon as `give_up`, which is asked again
+  // after Wake.
+  absl::Status AwaitSwitch(
+      int64_t unit, SteadyTime deadline,
+      absl::FunctionRef<bool()> give_up = [] { return false; });
 
   // --- The serving thread ---
 
@@ -91,7 +97,14 @@ class CommitFence {
   absl::StatusOr<std::vector<int64_t>> Pass(int64_t forward_id,
                                             SteadyTime deadline);
 
-  // `unit`, which Pass returned, has switched.
+  // All units agreed, whatever their step, in the order of their agreements:
+  // for a drain, which all ranks do at one step.
+  std::vector<int64_t> TakeAgreed();
+
+  // Has a waiting worker ask whether to give up.
+  void Wake();
+
+  // `unit`, which Pass or TakeAgreed returned, has switched.
   void Switched(int64_t unit);
 
   // --- Anybody ---
@@ -99,6 +112,8 @@ class CommitFence {
   Waits waits() const;
   // Units agreed and not yet switched.
   int num_pending() const;
+  // The last forward id that has passed.
+  int64_t passed() const;
 
  private:
   struct Agreed {

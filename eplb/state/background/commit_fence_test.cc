@@ -1,5 +1,6 @@
 #include "eplb/state/background/commit_fence.h"
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <thread>
@@ -41,11 +42,30 @@ TEST_F(CommitFenceTest, StandsAfterTheLastPassedStep) {
   EXPECT_THAT(fence_.Raise(1), IsOkAndHolds(10));
   fence_.Withdraw();
   EPLB_EXPECT_OK(fence_.Pass(12, clock_.Now()));
+  EXPECT_EQ(fence_.passed(), 12);
   EXPECT_THAT(fence_.Raise(3), IsOkAndHolds(15));
 }
 
-TEST_F(CommitFenceTest, IsRaisedOnceAndNeverOnTheStepThatHasPassed) {
-  EXPECT_THAT(fence_.Raise(0), StatusIs(absl::StatusCode::kInvalidArgument));
+TEST_F(CommitFenceTest, StandsNoEarlierThanItIsTold) {
+  EXPECT_THAT(fence_.Raise(1, /*not_before=*/14), IsOkAndHolds(14));
+  fence_.Withdraw();
+  EXPECT_THAT(fence_.Raise(1, /*not_before=*/3), IsOkAndHolds(10));
+}
+
+TEST_F(CommitFenceTest, ADrainTakesWhatIsAgreedBeforeItsStep) {
+  EPLB_EXPECT_OK(fence_.Raise(1));
+  EPLB_EXPECT_OK(fence_.Commit(1, 12));
+  EPLB_EXPECT_OK(fence_.Raise(1));
+  EPLB_EXPECT_OK(fence_.Commit(2, 15));
+  EXPECT_THAT(fence_.TakeAgreed(), ElementsAre(1, 2));
+  EXPECT_THAT(fence_.TakeAgreed(), IsEmpty());
+  EXPECT_THAT(fence_.Pass(12, clock_.Now()), IsOkAndHolds(IsEmpty()));
+  fence_.Switched(1);
+  fence_.Switched(2);
+  EXPECT_EQ(fence_.num_pending(), 0);
+}
+
+TEST_F(CommitFenceTest, IsRaisedOnce) {
   EPLB_EXPECT_OK(fence_.Raise(1));
   EXPECT_THAT(fence_.Raise(1), StatusIs(absl::StatusCode::kFailedPrecondition));
 }
@@ -174,6 +194,22 @@ TEST_F(CommitFenceTest, TheWorkerWaitsForASwitchNoLongerThanItsDeadline) {
   EXPECT_THAT(fence_.AwaitSwitch(7, clock_.Now()),
               StatusIs(absl::StatusCode::kDeadlineExceeded,
                        HasSubstr("unit 7 has not switched")));
+}
+
+TEST_F(CommitFenceTest, TheWorkerGivesUpWaitingWhenItIsWokenForSomethingElse) {
+  EPLB_EXPECT_OK(fence_.Raise(1));
+  EPLB_EXPECT_OK(fence_.Commit(7, 10));
+  std::atomic<bool> has_other_work = false;
+  absl::Status switched;
+  std::thread worker([&] {
+    switched = fence_.AwaitSwitch(7, InSeconds(60),
+                                  [&] { return has_other_work.load(); });
+  });
+  clock_.WaitForWaiters(1);
+  has_other_work = true;
+  fence_.Wake();
+  worker.join();
+  EXPECT_THAT(switched, StatusIs(absl::StatusCode::kCancelled));
 }
 
 }  // namespace

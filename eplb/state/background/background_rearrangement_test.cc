@@ -1,0 +1,249 @@
+#include "eplb/state/background/background_rearrangement.h"
+
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "collectives/communicator.h"
+#include "collectives/in_process.h"
+#include "eplb/core/clock.h"
+#include "eplb/core/placement.h"
+#include "eplb/core/status_macros.h"
+#include "eplb/shuffle/weight_shuffler.h"
+#include "eplb/state/background/serving_rank_test.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "testing/status_matchers.h"
+
+namespace eplb {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr int kRanks = 2;
+constexpr int kLayers = 2;
+constexpr int kSlots = 2;  // Per rank.
+constexpr size_t kRowBytes = 32;
+
+const Placement& Before() {
+  static const auto* const placement = new Placement(
+      *Placement::Create(kLayers, 4, 4, {0, 1, 2, 3, 0, 1, 2, 3}));
+  return *placement;
+}
+// Every slot changes.
+const Placement& After() {
+  static const auto* const placement = new Placement(
+      *Placement::Create(kLayers, 4, 4, {3, 2, 1, 0, 3, 2, 1, 0}));
+  return *placement;
+}
+
+class BackgroundRearrangementTest : public ::testing::Test {
+ protected:
+  BackgroundRearrangementTest() {
+    for (int rank = 0; rank < kRanks; ++rank) {
+      ranks_.push_back(std::make_unique<ServingRank>(
+          Before(), rank, kRanks, clock_,
+          [factory = std::shared_ptr<CommunicatorFactory>(group_->FactoryOfRank(
+               rank))](uint64_t attempt,
+                       SteadyTime deadline) -> absl::StatusOr<ShuffleChannels> {
+            EPLB_ASSIGN_OR_RETURN(
+                std::unique_ptr<Communicator> communicator,
+                factory->Connect(attempt + 1, {0, 1}, deadline));
+            return ChannelsOver(std::move(communicator), attempt + 1);
+          },
+          kRowBytes));
+    }
+  }
+
+  // Steps until the run has ended. Returns the step after.
+  static int64_t StepToTheEnd(ServingRank& rank, int64_t step) {
+    for (; rank.background().is_busy(); ++step) {
+      const absl::Status passed = rank.Pass(step);
+      EPLB_EXPECT_OK(passed);
+      if (!passed.ok()) break;
+      std::this_thread::yield();
+    }
+    return step;
+  }
+
+  static void ExpectMoved(const ServingRank& rank) {
+    EXPECT_TRUE(rank.IsRoutedBy(After()));
+    EXPECT_EQ(rank.FindWrongRow(), "");
+  }
+
+  // Runs `body` on a thread per rank.
+  void OnEveryRank(const std::function<void(ServingRank&)>& body) {
+    std::vector<std::thread> threads;
+    for (const auto& rank : ranks_) {
+      threads.emplace_back([&body, &rank] { body(*rank); });
+    }
+    for (std::thread& thread : threads) thread.join();
+  }
+
+  void StartAll() {
+    OnEveryRank([](ServingRank& rank) { EPLB_ASSERT_OK(rank.Start()); });
+  }
+
+  SystemClock clock_;
+  const std::unique_ptr<InProcessGroup> group_ =
+      *InProcessGroup::Create(kRanks, clock_);
+  std::vector<std::unique_ptr<ServingRank>> ranks_;
+};
+
+TEST_F(BackgroundRearrangementTest, MovesEveryLayerWhileStepsGoOn) {
+  StartAll();
+  OnEveryRank([](ServingRank& rank) {
+    EXPECT_TRUE(rank.MayRun(0, true, After()));
+    StepToTheEnd(rank, 1);
+    ExpectMoved(rank);
+    EPLB_EXPECT_OK(rank.background().TakeFailure());
+  });
+}
+
+TEST_F(BackgroundRearrangementTest, AnIntervalWhileBusyIsOverdueAfterTheEnd) {
+  StartAll();
+  OnEveryRank([](ServingRank& rank) {
+    EXPECT_TRUE(rank.MayRun(0, true, After()));
+    EXPECT_FALSE(rank.MayRun(1, true, After()));
+    const int64_t step = StepToTheEnd(rank, 2);
+    EXPECT_TRUE(rank.MayRun(step, false, After()));
+    EXPECT_EQ(rank.background().overdue_steps(), step - 1);
+  });
+}
+
+TEST_F(BackgroundRearrangementTest, ADrainSwitchesWhatIsAgreedAndDropsTheRest) {
+  StartAll();
+  OnEveryRank([](ServingRank& rank) {
+    EXPECT_TRUE(rank.MayRun(0, true, After()));
+    EPLB_ASSERT_OK(rank.Drain(0));
+    EXPECT_FALSE(rank.background().is_busy());
+    EXPECT_EQ(rank.background().metrics().layers_pending, 0);
+    // Whatever it was, the next run does what is left.
+    EXPECT_TRUE(rank.MayRun(1, true, After()));
+    StepToTheEnd(rank, 1);
+    ExpectMoved(rank);
+    EXPECT_EQ(rank.layers_agreed(), kLayers);
+  });
+}
+
+TEST_F(BackgroundRearrangementTest, RanksThatDrainAtDifferentStepsAreToldSo) {
+  StartAll();
+  std::atomic<int> next_step = 5;
+  OnEveryRank([&](ServingRank& rank) {
+    const int64_t step = next_step++;
+    EXPECT_THAT(rank.Drain(step),
+                StatusIs(absl::StatusCode::kFailedPrecondition,
+                         HasSubstr("forward id")));
+    // Others may have switched: no step before a drain that succeeds.
+    EXPECT_THAT(rank.Pass(step + 1),
+                StatusIs(absl::StatusCode::kFailedPrecondition,
+                         HasSubstr("has failed")));
+    EPLB_EXPECT_OK(rank.Drain(7));
+    EPLB_EXPECT_OK(rank.Pass(8));
+  });
+}
+
+TEST_F(BackgroundRearrangementTest, TasksOfStepsMeetTheirLikeOnAllRanks) {
+  StartAll();
+  std::atomic<int> num_right = 0;
+  OnEveryRank([&](ServingRank& rank) {
+    rank.MayRun(0, true, After());
+    for (int64_t step = 1; step <= 50; ++step) {
+      EPLB_ASSERT_OK(rank.Pass(step));
+      rank.background().AddTask(
+          step, [&, step](const ShuffleChannels& channels) {
+            std::vector<int64_t> sums = {step};
+            EPLB_RETURN_IF_ERROR(channels.control->AllReduceSum(
+                absl::MakeSpan(sums), clock_.Now() + std::chrono::seconds(60)));
+            num_right += sums[0] == kRanks * step;
+            return absl::OkStatus();
+          });
+    }
+    EPLB_EXPECT_OK(rank.Drain(50));
+  });
+  EXPECT_EQ(num_right, kRanks * 50);
+}
+
+TEST_F(BackgroundRearrangementTest, AFailureIsToldOnceOnEveryRankAndOvercome) {
+  StartAll();
+  OnEveryRank([](ServingRank& rank) {
+    rank.background().AddTask(1, [](const ShuffleChannels&) {
+      return absl::InternalError("no statistics today");
+    });
+    EPLB_ASSERT_OK(rank.Pass(1));
+    // The worker reports it before it can agree on a drain.
+    EPLB_ASSERT_OK(rank.Drain(1));
+    EXPECT_FALSE(rank.background().TakeFailure().ok());
+    EPLB_EXPECT_OK(rank.background().TakeFailure());
+    EXPECT_TRUE(rank.MayRun(2, true, After()));
+    StepToTheEnd(rank, 2);
+    ExpectMoved(rank);
+  });
+}
+
+TEST_F(BackgroundRearrangementTest,
+       ChangedWeightsAreNeverOverwrittenByOldOnes) {
+  StartAll();
+  OnEveryRank([](ServingRank& rank) {
+    EXPECT_TRUE(rank.MayRun(0, true, After()));
+    rank.background().WeightsChanged();
+    StepToTheEnd(rank, 1);
+    EPLB_EXPECT_OK(rank.background().TakeFailure());
+    // A run that begins after the change is as good as any.
+    EXPECT_TRUE(rank.MayRun(1'000'000, true, After()));
+    StepToTheEnd(rank, 1'000'001);
+    ExpectMoved(rank);
+  });
+}
+
+TEST_F(BackgroundRearrangementTest, AShutdownIsLocalAndMayBeRepeated) {
+  StartAll();
+  OnEveryRank([](ServingRank& rank) {
+    rank.MayRun(0, true, After());
+    EPLB_ASSERT_OK(rank.Pass(1));
+    EPLB_EXPECT_OK(rank.background().Shutdown());
+    EPLB_EXPECT_OK(rank.background().Shutdown());
+    EXPECT_THAT(rank.Pass(2),
+                StatusIs(absl::StatusCode::kCancelled, HasSubstr("shut down")));
+    EXPECT_THAT(rank.Drain(2), StatusIs(absl::StatusCode::kCancelled));
+  });
+}
+
+TEST_F(BackgroundRearrangementTest, AShutdownWorksBeforeTheWorkerHasBegun) {
+  StartAll();
+  for (const auto& rank : ranks_) {
+    std::thread other([&] { EPLB_EXPECT_OK(rank->background().Shutdown()); });
+    EPLB_EXPECT_OK(rank->background().Shutdown());
+    other.join();
+  }
+}
+
+TEST_F(BackgroundRearrangementTest, CountsWhatItCostTheServingThread) {
+  StartAll();
+  OnEveryRank([](ServingRank& rank) {
+    rank.MayRun(0, true, After());
+    int64_t steps = 0;
+    while (rank.background().is_busy()) EPLB_ASSERT_OK(rank.Pass(++steps));
+    const BackgroundMetrics metrics = rank.background().metrics();
+    int64_t counted = 0;
+    for (const int64_t bucket : metrics.stalls.buckets) counted += bucket;
+    EXPECT_EQ(counted, steps);
+    // One expert comes in for each slot and one goes out, in each layer.
+    EXPECT_EQ(metrics.bytes_staged,
+              2 * kLayers * kSlots * static_cast<int64_t>(kRowBytes));
+    EXPECT_GT(metrics.bytes_per_second, 0);
+    EXPECT_EQ(metrics.layers_pending, 0);
+  });
+}
+
+}  // namespace
+}  // namespace eplb
