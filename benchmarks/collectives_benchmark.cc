@@ -1,34 +1,35 @@
-// Latency and bandwidth of the communicators, each beside a raw yardstick that
-// is measured in the same iterations: memcpy on as many threads for bandwidth,
-// std::barrier for latency.
+// Latency and bandwidth of the communicators, each beside raw yardsticks that
+// are measured in the same iterations.
 //
 //   ./bazelw run --config=opt //benchmarks:collectives
 //
-// Counters: `ratio` is the median over iterations of the speed of the
-// communicator by the speed of the yardstick (for the barrier: of the time by
-// the time); `wrong` counts bytes and values that were not as expected.
+// With `-- --benchmark_filter=^gloo --benchmark_format=json` of one backend and
+// as JSON.
+//
+// Counters: `per_YARDSTICK` is the median over iterations of the speed of the
+// communicator by that of the yardstick (for the barrier: of the time by the
+// time), `YARDSTICK_us` and `YARDSTICK_bytes_per_second` are the yardstick's
+// own; `wrong` counts errors, and bytes and values that were not as expected.
 
 #include <algorithm>
 #include <atomic>
-#include <barrier>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
-#include <functional>
 #include <memory>
 #include <numeric>
 #include <string>
-#include <thread>
 #include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/types/span.h"
 #include "benchmark/benchmark.h"
+#include "benchmarks/collectives_backends.h"
+#include "benchmarks/collectives_yardsticks.h"
+#include "benchmarks/rank_threads.h"
 #include "collectives/checked.h"
 #include "collectives/communicator.h"
-#include "collectives/in_process.h"
 #include "eplb/core/clock.h"
 
 namespace eplb {
@@ -36,68 +37,19 @@ namespace {
 
 SteadyTime Soon() { return SystemClock().Now() + std::chrono::seconds(60); }
 
-// Threads, one per rank, that begin each task together.
-class RankThreads {
- public:
-  using Task = std::function<void(int rank)>;
-
-  explicit RankThreads(int num_ranks)
-      : begin_(num_ranks + 1), end_(num_ranks + 1) {
-    for (int rank = 0; rank < num_ranks; ++rank) {
-      threads_.emplace_back([this, rank] {
-        while (true) {
-          begin_.arrive_and_wait();
-          if (task_ == nullptr) return;
-          task_(rank);
-          end_.arrive_and_wait();
-        }
-      });
-    }
-  }
-
-  ~RankThreads() {
-    task_ = nullptr;
-    begin_.arrive_and_wait();
-    for (std::thread& thread : threads_) thread.join();
-  }
-
-  // Seconds until all ranks have run `task`.
-  double Run(Task task) {
-    task_ = std::move(task);
-    const SteadyTime start = SystemClock().Now();
-    begin_.arrive_and_wait();
-    end_.arrive_and_wait();
-    return std::chrono::duration<double>(SystemClock().Now() - start).count();
-  }
-
- private:
-  std::barrier<> begin_;
-  std::barrier<> end_;
-  Task task_;
-  std::vector<std::thread> threads_;
-};
-
-using Decorate =
-    std::function<std::unique_ptr<Communicator>(std::unique_ptr<Communicator>)>;
-
-std::unique_ptr<Communicator> Plain(std::unique_ptr<Communicator> inner) {
-  return inner;
-}
-std::unique_ptr<Communicator> Checked(std::unique_ptr<Communicator> inner) {
-  return std::make_unique<CheckedCommunicator>(std::move(inner));
-}
-
-// The ranks of an in-process job, decorated.
+// The ranks of a job, as threads.
 class Job {
  public:
-  Job(int num_ranks, const Decorate& decorate)
+  Job(const CollectivesBackend& backend, int num_ranks)
       : threads_(num_ranks), communicators_(num_ranks) {
     std::vector<int> members(num_ranks);
     std::iota(members.begin(), members.end(), 0);
-    const auto group = InProcessGroup::Create(num_ranks, clock_);
+    const auto factories = backend.make_factories(num_ranks, clock_);
     threads_.Run([&](int rank) {
-      communicators_[rank] =
-          decorate(*(*group)->FactoryOfRank(rank)->Connect(1, members, Soon()));
+      communicators_[rank] = *factories[rank]->Connect(1, members, Soon());
+      if (!backend.is_checked) return;
+      communicators_[rank] = std::make_unique<CheckedCommunicator>(
+          std::move(communicators_[rank]));
     });
   }
 
@@ -117,117 +69,116 @@ double Median(std::vector<double> values) {
   return *middle;
 }
 
-// 1 for each error, so that a failed operation shows in `wrong`.
-int64_t CountError(const absl::Status& status) { return status.ok() ? 0 : 1; }
+// Of one yardstick, over the iterations.
+struct Comparison {
+  std::vector<double> ratios;
+  double seconds = 0;
+};
 
-void BM_Barrier(benchmark::State& state, const Decorate& decorate) {
-  constexpr int kRounds = 500;
+void BM_Barrier(benchmark::State& state, const CollectivesBackend& backend) {
   const int num_ranks = state.range(0);
-  Job job(num_ranks, decorate);
-  std::barrier<> yardstick(num_ranks);
+  const int rounds = std::min<size_t>(500, backend.max_rounds);
+  Job job(backend, num_ranks);
+  const auto yardsticks = backend.barrier_yardsticks(num_ranks);
+  std::vector<Comparison> comparisons(yardsticks.size());
   std::atomic<int64_t> wrong = 0;
-  std::vector<double> ratios;
-  double yardstick_seconds = 0;
   for (auto _ : state) {
     const double seconds = job.threads().Run([&](int rank) {
-      for (int i = 0; i < kRounds; ++i) {
-        wrong += CountError(job.communicator(rank).Barrier(Soon()));
-      }
-    });
-    const double bare = job.threads().Run([&](int) {
-      for (int i = 0; i < kRounds; ++i) yardstick.arrive_and_wait();
-    });
-    ratios.push_back(seconds / bare);
-    yardstick_seconds += bare;
-    state.SetIterationTime(seconds / kRounds);
-  }
-  state.counters["ratio"] = Median(ratios);
-  state.counters["std_barrier_us"] =
-      yardstick_seconds / state.iterations() / kRounds * 1e6;
-  state.counters["wrong"] = static_cast<double>(wrong);
-}
-
-// Between 2 ranks, in one direction or in both, beside memcpy on as many
-// threads.
-void Exchange(benchmark::State& state, const Decorate& decorate,
-              int num_receivers) {
-  const size_t num_bytes = state.range(0);
-  const int rounds = std::max<int>(1, (4 << 20) / num_bytes);
-  Job job(2, decorate);
-  std::vector<std::vector<uint8_t>> sent(2), received(2);
-  for (int rank = 0; rank < 2; ++rank) {
-    sent[rank].resize(num_bytes);
-    for (size_t i = 0; i < num_bytes; ++i) sent[rank][i] = i * 7 + rank;
-    received[rank].resize(num_bytes);
-  }
-  std::atomic<int64_t> wrong = 0;
-  std::vector<double> ratios;
-  double yardstick_seconds = 0;
-  for (auto _ : state) {
-    const double seconds = job.threads().Run([&](int rank) {
-      std::vector<SendMessage> sends;
-      std::vector<ReceiveMessage> receives;
-      // Rank 1 receives first, rank 0 only where both do.
-      if (rank == 0 || num_receivers == 2) {
-        sends.push_back({1 - rank, {sent[rank].data(), num_bytes}});
-      }
-      if (rank == 1 || num_receivers == 2) {
-        receives.push_back({1 - rank, {received[rank].data(), num_bytes}});
-      }
       for (int i = 0; i < rounds; ++i) {
-        wrong += CountError(
-            job.communicator(rank).Exchange(sends, receives, Soon()));
+        wrong += !job.communicator(rank).Barrier(Soon()).ok();
       }
     });
-    const double bare = job.threads().Run([&](int rank) {
-      if (rank < 2 - num_receivers) return;
-      for (int i = 0; i < rounds; ++i) {
-        std::memcpy(received[rank].data(), sent[1 - rank].data(), num_bytes);
-        benchmark::ClobberMemory();
-      }
-    });
-    ratios.push_back(bare / seconds);
-    yardstick_seconds += bare;
+    for (size_t i = 0; i < yardsticks.size(); ++i) {
+      const double bare = job.threads().Run([&](int rank) {
+        for (int k = 0; k < rounds; ++k) yardsticks[i].run(rank);
+      });
+      comparisons[i].ratios.push_back(seconds / bare);
+      comparisons[i].seconds += bare;
+    }
     state.SetIterationTime(seconds / rounds);
   }
-  // Not what memcpy left there.
-  for (auto& bytes : received) std::fill(bytes.begin(), bytes.end(), 0xee);
-  job.threads().Run([&](int rank) {
-    wrong += CountError(job.communicator(rank).Exchange(
-        {SendMessage{1 - rank, {sent[rank].data(), num_bytes}}},
-        {ReceiveMessage{1 - rank, {received[rank].data(), num_bytes}}},
-        Soon()));
-    for (size_t i = 0; i < num_bytes; ++i) {
-      wrong += received[rank][i] != sent[1 - rank][i];
-    }
-  });
-  state.SetBytesProcessed(state.iterations() * num_bytes * num_receivers);
-  state.counters["ratio"] = Median(ratios);
-  state.counters["memcpy_bytes_per_second"] =
-      static_cast<double>(num_bytes) * rounds * num_receivers *
-      state.iterations() / yardstick_seconds;
+  for (size_t i = 0; i < yardsticks.size(); ++i) {
+    state.counters["per_" + yardsticks[i].name] = Median(comparisons[i].ratios);
+    state.counters[yardsticks[i].name + "_us"] =
+        comparisons[i].seconds / state.iterations() / rounds * 1e6;
+  }
   state.counters["wrong"] = static_cast<double>(wrong);
 }
 
-void BM_ExchangeOneWay(benchmark::State& state, const Decorate& decorate) {
-  Exchange(state, decorate, /*num_receivers=*/1);
-}
-void BM_ExchangeBothWays(benchmark::State& state, const Decorate& decorate) {
-  Exchange(state, decorate, /*num_receivers=*/2);
+absl::Status ExchangeOnce(Communicator& communicator,
+                          TwoRankTransfer& transfer) {
+  const int rank = communicator.rank();
+  std::vector<SendMessage> sends;
+  std::vector<ReceiveMessage> receives;
+  if (transfer.Sends(rank)) {
+    sends.push_back(
+        {1 - rank, {transfer.sent[rank].data(), transfer.sent[rank].size()}});
+  }
+  if (transfer.Receives(rank)) {
+    receives.push_back(
+        {1 - rank,
+         {transfer.received[rank].data(), transfer.received[rank].size()}});
+  }
+  return communicator.Exchange(sends, receives, Soon());
 }
 
-void BM_AllReduceSum(benchmark::State& state, const Decorate& decorate) {
+// Between 2 ranks, in one direction or in both.
+void BM_Exchange(benchmark::State& state, const CollectivesBackend& backend,
+                 bool both_ways) {
+  const size_t num_bytes = state.range(0);
+  const int rounds =
+      std::clamp<size_t>((4 << 20) / num_bytes, 1, backend.max_rounds);
+  Job job(backend, 2);
+  const auto yardsticks = backend.transfer_yardsticks(both_ways);
+  std::vector<Comparison> comparisons(yardsticks.size());
+  TwoRankTransfer transfer(num_bytes, both_ways);
+  std::atomic<int64_t> wrong = 0;
+  for (auto _ : state) {
+    // Not what a yardstick left there.
+    for (auto& bytes : transfer.received) {
+      std::fill(bytes.begin(), bytes.end(), 0xee);
+    }
+    const double seconds = job.threads().Run([&](int rank) {
+      for (int i = 0; i < rounds; ++i) {
+        wrong += !ExchangeOnce(job.communicator(rank), transfer).ok();
+      }
+    });
+    wrong += transfer.received[1] != transfer.sent[0];
+    wrong += transfer.received[0] != transfer.sent[1];
+    for (size_t i = 0; i < yardsticks.size(); ++i) {
+      const double bare = job.threads().Run([&](int rank) {
+        for (int k = 0; k < rounds; ++k) yardsticks[i].run(transfer, rank);
+      });
+      comparisons[i].ratios.push_back(bare / seconds);
+      comparisons[i].seconds += bare;
+    }
+    state.SetIterationTime(seconds / rounds);
+  }
+  const double moved =
+      static_cast<double>(num_bytes) * (both_ways ? 2 : 1) * state.iterations();
+  state.SetBytesProcessed(static_cast<int64_t>(moved));
+  for (size_t i = 0; i < yardsticks.size(); ++i) {
+    state.counters["per_" + yardsticks[i].name] = Median(comparisons[i].ratios);
+    state.counters[yardsticks[i].name + "_bytes_per_second"] =
+        moved * rounds / comparisons[i].seconds;
+  }
+  state.counters["wrong"] = static_cast<double>(wrong);
+}
+
+void BM_AllReduceSum(benchmark::State& state,
+                     const CollectivesBackend& backend) {
   constexpr int kRounds = 20;
   const int num_ranks = state.range(0);
-  Job job(num_ranks, decorate);
+  Job job(backend, num_ranks);
   std::atomic<int64_t> wrong = 0;
   std::vector<std::vector<int64_t>> values(num_ranks);
   for (auto _ : state) {
     const double seconds = job.threads().Run([&](int rank) {
       values[rank].assign(state.range(1), 1);
       for (int i = 0; i < kRounds; ++i) {
-        wrong += CountError(job.communicator(rank).AllReduceSum(
-            absl::MakeSpan(values[rank]), Soon()));
+        wrong += !job.communicator(rank)
+                      .AllReduceSum(absl::MakeSpan(values[rank]), Soon())
+                      .ok();
       }
     });
     state.SetIterationTime(seconds / kRounds);
@@ -243,23 +194,29 @@ void BM_AllReduceSum(benchmark::State& state, const Decorate& decorate) {
   state.counters["wrong"] = static_cast<double>(wrong);
 }
 
-void Register(const std::string& backend, const Decorate& decorate) {
+void Register(const CollectivesBackend& backend) {
   const auto add = [&](const std::string& name, auto function) {
     return benchmark::RegisterBenchmark(
-               (backend + "/" + name).c_str(),
-               [=](benchmark::State& state) { function(state, decorate); })
+               (backend.name + "/" + name).c_str(),
+               [=](benchmark::State& state) { function(state, backend); })
         ->UseManualTime()
         // Each iteration makes many operations and its time is that of one, so
         // the library cannot find out by itself how often to run.
         ->Iterations(40);
   };
-  add("Barrier", BM_Barrier)->Arg(2)->Arg(8)->Arg(64);
-  add("ExchangeOneWay", BM_ExchangeOneWay)
+  auto* const barrier = add("Barrier", BM_Barrier);
+  for (const int num_ranks : backend.barrier_ranks) barrier->Arg(num_ranks);
+  add("ExchangeOneWay",
+      [](auto& state, const CollectivesBackend& b) {
+        BM_Exchange(state, b, false);
+      })
       ->Arg(64)
       ->Arg(64 << 10)
       ->Arg(1 << 20)
       ->Arg(64 << 20);
-  add("ExchangeBothWays", BM_ExchangeBothWays)->Arg(64 << 20);
+  add("ExchangeBothWays", [](auto& state, const CollectivesBackend& b) {
+    BM_Exchange(state, b, true);
+  })->Arg(64 << 20);
   // The loads of 58 layers of 256 experts.
   add("AllReduceSum", BM_AllReduceSum)->Args({8, 64})->Args({8, 58 * 256});
 }
@@ -268,8 +225,11 @@ void Register(const std::string& backend, const Decorate& decorate) {
 }  // namespace eplb
 
 int main(int argc, char** argv) {
-  eplb::Register("in_process", eplb::Plain);
-  eplb::Register("checked_in_process", eplb::Checked);
+  for (const eplb::CollectivesBackend& backend :
+       {eplb::InProcessBackend(), eplb::GlooBackend()}) {
+    eplb::Register(backend);
+    eplb::Register(eplb::CheckedBackend(backend));
+  }
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
   benchmark::RunSpecifiedBenchmarks();

@@ -1,5 +1,6 @@
 #include "collectives/communicator_conformance.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -17,6 +18,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/types/span.h"
 #include "collectives/communicator.h"
+#include "collectives/conformance_memory.h"
 #include "eplb/core/clock.h"
 #include "eplb/core/status_macros.h"
 #include "gtest/gtest.h"
@@ -37,31 +39,31 @@ absl::Status SumOf(Communicator& communicator, size_t count,
   return communicator.AllReduceSum(absl::MakeSpan(values), deadline);
 }
 
-absl::Status GatherOf(Communicator& communicator, size_t num_bytes,
+absl::Status GatherOf(const ConformanceMemory& memory,
+                      Communicator& communicator, size_t num_bytes,
                       SteadyTime deadline) {
-  const std::vector<char> mine(num_bytes);
-  std::vector<char> all(num_bytes * communicator.size());
-  return communicator.AllGather({mine.data(), mine.size()},
-                                {all.data(), all.size()}, deadline);
+  const ConformanceBytes mine(memory, num_bytes);
+  const ConformanceBytes all(memory, num_bytes * communicator.size());
+  return communicator.AllGather(mine.source(), all.buffer(), deadline);
 }
 
-absl::Status BroadcastOf(Communicator& communicator, size_t num_bytes,
+absl::Status BroadcastOf(const ConformanceMemory& memory,
+                         Communicator& communicator, size_t num_bytes,
                          SteadyTime deadline) {
-  std::vector<char> data(num_bytes);
-  return communicator.Broadcast({data.data(), data.size()}, /*root=*/0,
-                                deadline);
+  const ConformanceBytes data(memory, num_bytes);
+  return communicator.Broadcast(data.buffer(), /*root=*/0, deadline);
 }
 
-absl::Status ExchangeOf(Communicator& communicator, size_t num_bytes,
+absl::Status ExchangeOf(const ConformanceMemory& memory,
+                        Communicator& communicator, size_t num_bytes,
                         SteadyTime deadline) {
-  const std::vector<char> sent(num_bytes);
-  std::vector<std::vector<char>> received(communicator.size(),
-                                          std::vector<char>(num_bytes));
+  const ConformanceBytes sent(memory, num_bytes);
+  const ConformanceBytes received(memory, num_bytes * communicator.size());
   std::vector<SendMessage> sends;
   std::vector<ReceiveMessage> receives;
   for (int peer = 0; peer < communicator.size(); ++peer) {
-    sends.push_back({peer, {sent.data(), num_bytes}});
-    receives.push_back({peer, {received[peer].data(), num_bytes}});
+    sends.push_back({peer, sent.source()});
+    receives.push_back({peer, received.buffer(peer * num_bytes, num_bytes)});
   }
   return communicator.Exchange(sends, receives, deadline);
 }
@@ -133,7 +135,8 @@ void CommunicatorConformanceTest::TearDownTestSuite() {
   }
 }
 
-std::vector<ConformanceCall> CommunicatorConformanceTest::AllCalls() {
+std::vector<ConformanceCall> CommunicatorConformanceTest::AllCalls() const {
+  const ConformanceMemory& m = memory();
   constexpr size_t kSmall = 24;
   constexpr size_t kLarge = 100'000;
   return {
@@ -142,16 +145,24 @@ std::vector<ConformanceCall> CommunicatorConformanceTest::AllCalls() {
       {"AllReduceSum large",
        [](Communicator& c, SteadyTime d) { return SumOf(c, 10'001, d); }},
       {"AllGather small",
-       [](Communicator& c, SteadyTime d) { return GatherOf(c, kSmall, d); }},
+       [&m](Communicator& c, SteadyTime d) {
+         return GatherOf(m, c, kSmall, d);
+       }},
       {"AllGather large",
-       [](Communicator& c, SteadyTime d) { return GatherOf(c, kLarge, d); }},
+       [&m](Communicator& c, SteadyTime d) {
+         return GatherOf(m, c, kLarge, d);
+       }},
       {"Broadcast small",
-       [](Communicator& c, SteadyTime d) { return BroadcastOf(c, kSmall, d); }},
+       [&m](Communicator& c, SteadyTime d) {
+         return BroadcastOf(m, c, kSmall, d);
+       }},
       {"Broadcast large",
-       [](Communicator& c, SteadyTime d) { return BroadcastOf(c, kLarge, d); }},
+       [&m](Communicator& c, SteadyTime d) {
+         return BroadcastOf(m, c, kLarge, d);
+       }},
       {"Barrier", [](Communicator& c, SteadyTime d) { return c.Barrier(d); }},
-      {"Exchange",
-       [](Communicator& c, SteadyTime d) { return ExchangeOf(c, kLarge, d); }},
+      {"Exchange", [&m](Communicator& c,
+                        SteadyTime d) { return ExchangeOf(m, c, kLarge, d); }},
       {"Clone", [](Communicator& c,
                    SteadyTime d) { return c.Clone("clone", d).status(); }},
   };
@@ -160,7 +171,8 @@ std::vector<ConformanceCall> CommunicatorConformanceTest::AllCalls() {
 std::vector<int> CommunicatorConformanceTest::RankCounts(int min_ranks) const {
   std::vector<int> counts;
   for (const int count : {1, 2, 3, 4, 7, 8, 16}) {
-    if (count >= min_ranks && count <= GetParam().max_ranks) {
+    if (count >= std::max(min_ranks, GetParam().min_ranks) &&
+        count <= GetParam().max_ranks) {
       counts.push_back(count);
     }
   }

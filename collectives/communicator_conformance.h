@@ -28,19 +28,19 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "collectives/communicator.h"
+#include "collectives/conformance_memory.h"
 #include "eplb/core/clock.h"
+#include "eplb/core/memory_space.h"
 #include "gtest/gtest.h"
 
 namespace eplb {
 
 // What some backends cannot do.
 enum class ConformanceRule {
-  kSeveralRanks,    // More than one rank.
-  kHostMemory,      // Buffers in host memory.
-  kComparesCalls,   // Calls that do not fit together fail on all ranks.
-  kTellsOthers,     // Other ranks learn of a failure before their deadline.
-  kNamesMissing,    // A deadline names the ranks that did not call.
-  kRefusesDevices,  // Does not serve device memory, and says so.
+  kSeveralRanks,   // More than one rank.
+  kComparesCalls,  // Calls that do not fit together fail on all ranks.
+  kTellsOthers,    // Other ranks learn of a failure before their deadline.
+  kNamesMissing,   // A deadline names the ranks that did not call.
 };
 
 struct ConformanceBackend {
@@ -52,10 +52,17 @@ struct ConformanceBackend {
                                                                   Clock& clock)>
       make_job;
 
+  // Of the numbers of ranks that tests go through, those from the first to the
+  // second.
+  int min_ranks = 1;
   int max_ranks = 16;
 
   // Rules that it cannot keep, each with the reason.
   std::map<ConformanceRule, std::string> exceptions = {};
+
+  // Where buffers lie, and a space that it does not serve and must refuse.
+  ConformanceMemory memory = {};
+  MemorySpace refused = MemorySpace::kDevice;
 
   friend void PrintTo(const ConformanceBackend& backend, std::ostream* os) {
     *os << backend.name;
@@ -106,9 +113,12 @@ class CommunicatorConformanceTest
   using RankBody = std::function<absl::Status(Communicator&)>;
 
   // Every call, small and large where that may differ.
-  static std::vector<ConformanceCall> AllCalls();
+  std::vector<ConformanceCall> AllCalls() const;
 
-  // Those of 1, 2, 3, 4, 7, 8, 16 that the backend can run, from `min_ranks`.
+  // Where the buffers of this backend lie.
+  const ConformanceMemory& memory() const { return GetParam().memory; }
+
+  // Those of 1, 2, 3, 4, 7, 8, 16 that the backend runs, from `min_ranks`.
   std::vector<int> RankCounts(int min_ranks = 1) const;
 
   // Far enough that only a hang gets there; and near, for tests that get there.

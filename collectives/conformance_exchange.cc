@@ -2,11 +2,14 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
+#include <memory>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "collectives/communicator.h"
 #include "collectives/communicator_conformance.h"
+#include "collectives/conformance_memory.h"
 #include "eplb/core/status_macros.h"
 #include "gtest/gtest.h"
 #include "testing/deterministic_random.h"
@@ -29,40 +32,40 @@ uint8_t ByteOf(size_t index, size_t i) {
   return static_cast<uint8_t>(index * 31 + i * 7 + (i >> 8));
 }
 
-// Carries out this rank's part of `plan`, and checks every byte received, with
-// guards around each buffer.
-absl::Status ExchangePlan(Communicator& communicator,
+// Carries out this rank's part of `plan`, with buffers in `memory`, and checks
+// every byte received, with guards around each buffer.
+absl::Status ExchangePlan(const ConformanceMemory& memory,
+                          Communicator& communicator,
                           const std::vector<PlannedMessage>& plan,
                           SteadyTime deadline) {
-  std::vector<std::vector<uint8_t>> sent(plan.size());
-  std::vector<std::vector<uint8_t>> received(plan.size());
+  std::vector<std::unique_ptr<ConformanceBytes>> sent;
+  std::map<size_t, ConformanceBytes> received;  // By position in the plan.
   std::vector<SendMessage> sends;
   std::vector<ReceiveMessage> receives;
   for (size_t index = 0; index < plan.size(); ++index) {
     const PlannedMessage& message = plan[index];
     if (message.source == communicator.rank()) {
-      sent[index].resize(message.num_bytes);
-      for (size_t i = 0; i < message.num_bytes; ++i) {
-        sent[index][i] = ByteOf(index, i);
-      }
-      sends.push_back(
-          {message.destination, {sent[index].data(), message.num_bytes}});
+      std::vector<uint8_t> bytes(message.num_bytes);
+      for (size_t i = 0; i < bytes.size(); ++i) bytes[i] = ByteOf(index, i);
+      sent.push_back(std::make_unique<ConformanceBytes>(memory, bytes));
+      sends.push_back({message.destination, sent.back()->source()});
     }
     if (message.destination == communicator.rank()) {
-      received[index].assign(message.num_bytes + 2 * kGuardBytes, kGuard);
+      const std::vector<uint8_t> guards(message.num_bytes + 2 * kGuardBytes,
+                                        kGuard);
+      const ConformanceBytes& bytes =
+          received.try_emplace(index, memory, guards).first->second;
       receives.push_back(
-          {message.source,
-           {received[index].data() + kGuardBytes, message.num_bytes}});
+          {message.source, bytes.buffer(kGuardBytes, message.num_bytes)});
     }
   }
   EPLB_RETURN_IF_ERROR(communicator.Exchange(sends, receives, deadline));
-  for (size_t index = 0; index < plan.size(); ++index) {
-    if (plan[index].destination != communicator.rank()) continue;
-    std::vector<uint8_t> expected(received[index].size(), kGuard);
+  for (const auto& [index, bytes] : received) {
+    std::vector<uint8_t> expected(bytes.size(), kGuard);
     for (size_t i = 0; i < plan[index].num_bytes; ++i) {
       expected[kGuardBytes + i] = ByteOf(index, i);
     }
-    EXPECT_TRUE(received[index] == expected)
+    EXPECT_TRUE(bytes.contents() == expected)
         << "message " << index << " of " << plan[index].num_bytes
         << " bytes from rank " << plan[index].source << " to rank "
         << plan[index].destination;
@@ -71,27 +74,32 @@ absl::Status ExchangePlan(Communicator& communicator,
 }
 
 TEST_P(CommunicatorConformanceTest, ExchangesRandomBatches) {
-  if (!CanKeep(ConformanceRule::kHostMemory)) return;
+  constexpr uint64_t kSeeds = 8;
   for (const int num_ranks : RankCounts()) {
-    for (uint64_t seed = 1; seed <= 8; ++seed) {
-      SCOPED_TRACE(testing::Message() << num_ranks << " ranks, seed " << seed);
+    std::vector<std::vector<PlannedMessage>> plan_of_seed(kSeeds + 1);
+    for (uint64_t seed = 1; seed <= kSeeds; ++seed) {
       DeterministicRandom random(seed);
-      std::vector<PlannedMessage> plan(random.NextBelow(12 * num_ranks));
-      for (PlannedMessage& message : plan) {
+      plan_of_seed[seed].resize(random.NextBelow(12 * num_ranks));
+      for (PlannedMessage& message : plan_of_seed[seed]) {
         message.source = random.NextBelow(num_ranks);
         message.destination = random.NextBelow(num_ranks);
         // Many empty and tiny ones, and a few of some hundred kilobytes.
         message.num_bytes = random.NextBelow(1 << random.NextBelow(19));
       }
-      RunRanksOk(num_ranks, [&](Communicator& communicator) {
-        return ExchangePlan(communicator, plan, Far());
-      });
     }
+    RunRanksOk(num_ranks, [&](Communicator& communicator) -> absl::Status {
+      for (uint64_t seed = 1; seed <= kSeeds; ++seed) {
+        SCOPED_TRACE(testing::Message()
+                     << num_ranks << " ranks, seed " << seed);
+        EPLB_RETURN_IF_ERROR(
+            ExchangePlan(memory(), communicator, plan_of_seed[seed], Far()));
+      }
+      return absl::OkStatus();
+    });
   }
 }
 
 TEST_P(CommunicatorConformanceTest, ExchangesLargeMessages) {
-  if (!CanKeep(ConformanceRule::kHostMemory)) return;
   for (const int num_ranks : RankCounts()) {
     if (num_ranks > 4) break;
     std::vector<PlannedMessage> plan;
@@ -101,13 +109,12 @@ TEST_P(CommunicatorConformanceTest, ExchangesLargeMessages) {
       }
     }
     RunRanksOk(num_ranks, [&](Communicator& communicator) {
-      return ExchangePlan(communicator, plan, Far());
+      return ExchangePlan(memory(), communicator, plan, Far());
     });
   }
 }
 
 TEST_P(CommunicatorConformanceTest, ExchangesThousandsOfMessagesInOneBatch) {
-  if (!CanKeep(ConformanceRule::kHostMemory)) return;
   constexpr int kMessages = 6000;
   for (const int num_ranks : RankCounts()) {
     DeterministicRandom random(/*seed=*/num_ranks);
@@ -118,16 +125,16 @@ TEST_P(CommunicatorConformanceTest, ExchangesThousandsOfMessagesInOneBatch) {
       message.num_bytes = random.NextBelow(40);
     }
     RunRanksOk(num_ranks, [&](Communicator& communicator) {
-      return ExchangePlan(communicator, plan, Far());
+      return ExchangePlan(memory(), communicator, plan, Far());
     });
   }
 }
 
 TEST_P(CommunicatorConformanceTest, ExchangesInOneDirectionOnly) {
-  if (!CanKeep(ConformanceRule::kHostMemory)) return;
   for (const int num_ranks : RankCounts()) {
     RunRanksOk(num_ranks, [&](Communicator& communicator) {
-      return ExchangePlan(communicator, {{0, num_ranks - 1, 1000}}, Far());
+      return ExchangePlan(memory(), communicator, {{0, num_ranks - 1, 1000}},
+                          Far());
     });
   }
 }

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,7 @@
 #include "absl/types/span.h"
 #include "collectives/communicator.h"
 #include "collectives/communicator_conformance.h"
+#include "collectives/conformance_memory.h"
 #include "eplb/core/memory_space.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -31,10 +33,10 @@ struct Mismatch {
   std::vector<std::string> values;
 };
 
-std::vector<Mismatch> Mismatches() {
-  static std::vector<char>& bytes = *new std::vector<char>(1 << 20);
-  const auto send = [](int peer, size_t count) {
-    return SendMessage{peer, {bytes.data(), count}};
+std::vector<Mismatch> Mismatches(const ConformanceMemory& memory) {
+  const auto bytes = std::make_shared<ConformanceBytes>(memory, 1000);
+  const auto send = [=](int peer, size_t count) {
+    return SendMessage{peer, bytes->source(0, count)};
   };
   return {
       {"values of AllReduceSum",
@@ -44,23 +46,23 @@ std::vector<Mismatch> Mismatches() {
        },
        {"56", "64"}},
       {"bytes of AllGather",
-       [](Communicator& c, bool is_odd, SteadyTime deadline) {
-         std::vector<char> all((is_odd ? 6000 : 16) * c.size());
-         return c.AllGather({bytes.data(), all.size() / c.size()},
-                            {all.data(), all.size()}, deadline);
+       [&memory](Communicator& c, bool is_odd, SteadyTime deadline) {
+         const size_t count = is_odd ? 6000 : 16;
+         const ConformanceBytes mine(memory, count);
+         const ConformanceBytes all(memory, count * c.size());
+         return c.AllGather(mine.source(), all.buffer(), deadline);
        },
        {"6000", "16"}},
       {"bytes of Broadcast",
-       [](Communicator& c, bool is_odd, SteadyTime deadline) {
-         std::vector<char> data(is_odd ? 17 : 18);
-         return c.Broadcast({data.data(), data.size()}, 0, deadline);
+       [&memory](Communicator& c, bool is_odd, SteadyTime deadline) {
+         const ConformanceBytes data(memory, is_odd ? 17 : 18);
+         return c.Broadcast(data.buffer(), 0, deadline);
        },
        {"17", "18"}},
       {"root of Broadcast",
-       [](Communicator& c, bool is_odd, SteadyTime deadline) {
-         std::vector<char> data(32);
-         return c.Broadcast({data.data(), data.size()}, is_odd ? 1 : 0,
-                            deadline);
+       [&memory](Communicator& c, bool is_odd, SteadyTime deadline) {
+         const ConformanceBytes data(memory, 32);
+         return c.Broadcast(data.buffer(), is_odd ? 1 : 0, deadline);
        },
        {"1", "0"}},
       {"name of Clone",
@@ -75,32 +77,32 @@ std::vector<Mismatch> Mismatches() {
        },
        {"rank 2 ", "rank 1"}},
       {"a receive that nobody sends",
-       [](Communicator& c, bool is_odd, SteadyTime deadline) {
-         std::vector<char> received(100);
-         const ReceiveMessage message{0, {received.data(), received.size()}};
+       [&memory](Communicator& c, bool is_odd, SteadyTime deadline) {
+         const ConformanceBytes received(memory, 100);
+         const ReceiveMessage message{0, received.buffer()};
          return is_odd ? c.Exchange({}, {message}, deadline)
                        : c.Exchange({}, {}, deadline);
        },
        {"rank 2", "rank 0 "}},
       {"bytes of a message",
-       [send](Communicator& c, bool is_odd, SteadyTime deadline) {
-         std::vector<char> received(1000);
+       [send, &memory](Communicator& c, bool is_odd, SteadyTime deadline) {
+         const ConformanceBytes received(memory, 1000);
          const int next = (c.rank() + 1) % c.size();
          const int previous = (c.rank() + c.size() - 1) % c.size();
-         const ReceiveMessage message{
-             previous, {received.data(), size_t{is_odd ? 999u : 1000u}}};
+         const ReceiveMessage message{previous,
+                                      received.buffer(0, is_odd ? 999 : 1000)};
          return c.Exchange({send(next, 1000)}, {message}, deadline);
        },
        {"rank 1 ", "rank 2"}},
       {"the order of two messages",
-       [send](Communicator& c, bool is_odd, SteadyTime deadline) {
-         std::vector<char> received(1000);
+       [send, &memory](Communicator& c, bool is_odd, SteadyTime deadline) {
+         const ConformanceBytes received(memory, 30);
          if (is_odd) {
            return c.Exchange({send(0, 10), send(0, 20)}, {}, deadline);
          }
          if (c.rank() != 0) return c.Exchange({}, {}, deadline);
-         const ReceiveMessage first{2, {received.data(), 20}};
-         const ReceiveMessage second{2, {received.data() + 20, 10}};
+         const ReceiveMessage first{2, received.buffer(0, 20)};
+         const ReceiveMessage second{2, received.buffer(20, 10)};
          return c.Exchange({}, {first, second}, deadline);
        },
        {"rank 2 ", "rank 0"}},
@@ -110,7 +112,7 @@ std::vector<Mismatch> Mismatches() {
 TEST_P(CommunicatorConformanceTest, CallsThatDifferInAValueFailOnAllRanks) {
   if (!CanKeep(ConformanceRule::kSeveralRanks)) return;
   if (!CanKeep(ConformanceRule::kComparesCalls)) return;
-  for (const Mismatch& mismatch : Mismatches()) {
+  for (const Mismatch& mismatch : Mismatches(memory())) {
     SCOPED_TRACE(mismatch.name);
     const std::vector<absl::Status> results =
         RunRanks(3, [&](Communicator& communicator) {
@@ -151,53 +153,57 @@ struct WrongCall {
   std::function<absl::Status(Communicator&, SteadyTime)> run;
 };
 
-std::vector<WrongCall> WrongCalls() {
-  static char bytes[64];
+std::vector<WrongCall> WrongCalls(const ConformanceMemory& memory) {
+  const auto bytes = std::make_shared<ConformanceBytes>(memory, 64);
+  const MemorySpace space = memory.space;
   return {
       {"root below 0",
-       [](Communicator& c, SteadyTime deadline) {
-         return c.Broadcast({bytes, 8}, -1, deadline);
+       [=](Communicator& c, SteadyTime deadline) {
+         return c.Broadcast(bytes->buffer(0, 8), -1, deadline);
        }},
       {"root past the last rank",
-       [](Communicator& c, SteadyTime deadline) {
-         return c.Broadcast({bytes, 8}, c.size(), deadline);
+       [=](Communicator& c, SteadyTime deadline) {
+         return c.Broadcast(bytes->buffer(0, 8), c.size(), deadline);
        }},
       {"room for all too small",
-       [](Communicator& c, SteadyTime deadline) {
-         return c.AllGather({bytes, 8}, {bytes + 8, 8u * c.size() - 1},
-                            deadline);
+       [=](Communicator& c, SteadyTime deadline) {
+         return c.AllGather(bytes->source(0, 8),
+                            bytes->buffer(8, 8u * c.size() - 1), deadline);
        }},
       {"mine elsewhere in all",
-       [](Communicator& c, SteadyTime deadline) {
-         std::vector<char> all(8 * c.size() + 8);
-         return c.AllGather({all.data() + 4, 8}, {all.data(), 8u * c.size()},
+       [&memory](Communicator& c, SteadyTime deadline) {
+         const ConformanceBytes all(memory, 8 * c.size() + 8);
+         return c.AllGather(all.source(4, 8), all.buffer(0, 8u * c.size()),
                             deadline);
        }},
       {"no address to gather from",
-       [](Communicator& c, SteadyTime deadline) {
-         return c.AllGather({nullptr, 8}, {bytes, 8u * c.size()}, deadline);
+       [=](Communicator& c, SteadyTime deadline) {
+         return c.AllGather({nullptr, 8, space},
+                            bytes->buffer(0, 8u * c.size()), deadline);
        }},
       {"no address to broadcast",
-       [](Communicator& c, SteadyTime deadline) {
-         return c.Broadcast({nullptr, 8}, 0, deadline);
+       [=](Communicator& c, SteadyTime deadline) {
+         return c.Broadcast({nullptr, 8, space}, 0, deadline);
        }},
       {"destination past the last rank",
-       [](Communicator& c, SteadyTime deadline) {
-         return c.Exchange({SendMessage{c.size(), {bytes, 8}}}, {}, deadline);
+       [=](Communicator& c, SteadyTime deadline) {
+         return c.Exchange({SendMessage{c.size(), bytes->source(0, 8)}}, {},
+                           deadline);
        }},
       {"source below 0",
-       [](Communicator& c, SteadyTime deadline) {
-         return c.Exchange({}, {ReceiveMessage{-1, {bytes, 8}}}, deadline);
+       [=](Communicator& c, SteadyTime deadline) {
+         return c.Exchange({}, {ReceiveMessage{-1, bytes->buffer(0, 8)}},
+                           deadline);
        }},
       {"no address to send from",
-       [](Communicator& c, SteadyTime deadline) {
-         return c.Exchange({SendMessage{0, {nullptr, 8}}}, {}, deadline);
+       [=](Communicator& c, SteadyTime deadline) {
+         return c.Exchange({SendMessage{0, {nullptr, 8, space}}}, {}, deadline);
        }},
   };
 }
 
 TEST_P(CommunicatorConformanceTest, RefusesWrongArguments) {
-  for (const WrongCall& call : WrongCalls()) {
+  for (const WrongCall& call : WrongCalls(memory())) {
     SCOPED_TRACE(call.name);
     const std::vector<absl::Status> results =
         RunRanks(1, [&](Communicator& communicator) {
@@ -210,7 +216,7 @@ TEST_P(CommunicatorConformanceTest, RefusesWrongArguments) {
 TEST_P(CommunicatorConformanceTest, AWrongArgumentOfOneRankReachesAll) {
   if (!CanKeep(ConformanceRule::kSeveralRanks)) return;
   if (!CanKeep(ConformanceRule::kTellsOthers)) return;
-  for (const WrongCall& call : WrongCalls()) {
+  for (const WrongCall& call : WrongCalls(memory())) {
     SCOPED_TRACE(call.name);
     const std::vector<absl::Status> results =
         RunRanks(3, [&](Communicator& communicator) {
@@ -226,29 +232,33 @@ TEST_P(CommunicatorConformanceTest, AWrongArgumentOfOneRankReachesAll) {
 }
 
 TEST_P(CommunicatorConformanceTest, MemoryThatIsNotServedIsUnimplemented) {
-  if (!CanKeep(ConformanceRule::kRefusesDevices)) return;
-  static char bytes[64];
-  const Buffer device{bytes, 8, MemorySpace::kDevice};
-  const ConstBuffer const_device{bytes, 8, MemorySpace::kDevice};
+  const ConformanceBytes bytes(memory(), 16);
+  const ConstBuffer served = bytes.source(0, 8);
+  const Buffer also_served = bytes.buffer(8, 8);
+  static char elsewhere[8];
+  const Buffer refused{elsewhere, 8, GetParam().refused};
+  const ConstBuffer const_refused{elsewhere, 8, GetParam().refused};
   const std::vector<std::function<absl::Status(Communicator&)>> calls = {
-      [&](Communicator& c) { return c.AllGather(const_device, device, Far()); },
       [&](Communicator& c) {
-        return c.AllGather({bytes, 8}, device, Far());
+        return c.AllGather(const_refused, refused, Far());
       },
-      [&](Communicator& c) { return c.Broadcast(device, 0, Far()); },
+      [&](Communicator& c) { return c.AllGather(served, refused, Far()); },
+      [&](Communicator& c) { return c.Broadcast(refused, 0, Far()); },
       [&](Communicator& c) {
-        return c.Exchange({SendMessage{0, const_device}},
-                          {ReceiveMessage{0, {bytes + 8, 8}}}, Far());
+        return c.Exchange({SendMessage{0, const_refused}},
+                          {ReceiveMessage{0, also_served}}, Far());
       },
       [&](Communicator& c) {
-        return c.Exchange({SendMessage{0, {bytes + 8, 8}}},
-                          {ReceiveMessage{0, device}}, Far());
+        return c.Exchange({SendMessage{0, served}},
+                          {ReceiveMessage{0, refused}}, Far());
       },
   };
   for (const auto& call : calls) {
-    EXPECT_THAT(
-        RunRanks(1, call),
-        Each(StatusIs(absl::StatusCode::kUnimplemented, HasSubstr("device"))));
+    EXPECT_THAT(RunRanks(1, call),
+                Each(StatusIs(
+                    absl::StatusCode::kUnimplemented,
+                    HasSubstr(std::string(MemorySpaceName(GetParam().refused)) +
+                              " memory"))));
   }
 }
 

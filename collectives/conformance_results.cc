@@ -1,5 +1,6 @@
 // Conformance: what the operations do when all goes well.
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -14,6 +15,7 @@
 #include "absl/types/span.h"
 #include "collectives/communicator.h"
 #include "collectives/communicator_conformance.h"
+#include "collectives/conformance_memory.h"
 #include "eplb/core/status_macros.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -92,22 +94,25 @@ TEST_P(CommunicatorConformanceTest, SumsWrapAround) {
 }
 
 TEST_P(CommunicatorConformanceTest, GathersInRankOrder) {
-  if (!CanKeep(ConformanceRule::kHostMemory)) return;
   for (const int num_ranks : RankCounts()) {
     RunRanksOk(num_ranks, [&](Communicator& communicator) -> absl::Status {
       for (const size_t num_bytes : kSizes) {
         for (const bool in_place : {false, true}) {
-          const std::vector<uint8_t> mine =
+          const std::vector<uint8_t> pattern =
               Pattern(num_bytes, communicator.rank(), num_bytes);
-          std::vector<uint8_t> all(num_bytes * num_ranks);
-          uint8_t* const place = all.data() + communicator.rank() * num_bytes;
-          std::copy(mine.begin(), mine.end(), place);
+          const ConformanceBytes mine(memory(), pattern);
+          std::vector<uint8_t> before(num_bytes * num_ranks);
+          const size_t place = communicator.rank() * num_bytes;
+          std::copy(pattern.begin(), pattern.end(), before.begin() + place);
+          const ConformanceBytes all(memory(), before);
           EPLB_RETURN_IF_ERROR(communicator.AllGather(
-              {in_place ? place : mine.data(), num_bytes},
-              {all.data(), all.size()}, Far()));
+              in_place ? all.source(place, num_bytes) : mine.source(),
+              all.buffer(), Far()));
+          const std::vector<uint8_t> gathered = all.contents();
           for (int rank = 0; rank < num_ranks; ++rank) {
             EXPECT_TRUE(
-                absl::MakeConstSpan(all).subspan(rank * num_bytes, num_bytes) ==
+                absl::MakeConstSpan(gathered).subspan(rank * num_bytes,
+                                                      num_bytes) ==
                 absl::MakeConstSpan(Pattern(num_bytes, rank, num_bytes)))
                 << num_bytes << " bytes of rank " << rank << " of "
                 << num_ranks;
@@ -120,16 +125,15 @@ TEST_P(CommunicatorConformanceTest, GathersInRankOrder) {
 }
 
 TEST_P(CommunicatorConformanceTest, BroadcastsFromEveryRoot) {
-  if (!CanKeep(ConformanceRule::kHostMemory)) return;
   for (const int num_ranks : RankCounts()) {
     RunRanksOk(num_ranks, [&](Communicator& communicator) -> absl::Status {
       for (const size_t num_bytes : kSizes) {
         for (int root = 0; root < num_ranks; ++root) {
-          std::vector<uint8_t> data =
-              Pattern(num_bytes, communicator.rank(), num_bytes);
+          const ConformanceBytes data(
+              memory(), Pattern(num_bytes, communicator.rank(), num_bytes));
           EPLB_RETURN_IF_ERROR(
-              communicator.Broadcast({data.data(), data.size()}, root, Far()));
-          EXPECT_TRUE(data == Pattern(num_bytes, root, num_bytes))
+              communicator.Broadcast(data.buffer(), root, Far()));
+          EXPECT_TRUE(data.contents() == Pattern(num_bytes, root, num_bytes))
               << num_bytes << " bytes from rank " << root;
         }
       }

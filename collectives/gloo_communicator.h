@@ -26,6 +26,7 @@
 #include "collectives/control_channel.h"
 #include "collectives/exchange_pairing.h"
 #include "collectives/gloo_device.h"
+#include "collectives/gloo_opening.h"
 #include "collectives/gloo_transport.h"
 #include "collectives/operation.h"
 #include "collectives/rendezvous/peer_mesh.h"
@@ -74,9 +75,6 @@ class GlooCommunicator final : public Communicator {
   std::string ToString() const override;
 
  private:
-  // What a rank says in the round that begins a call.
-  struct Opening;
-
   GlooCommunicator(PeerGroup group, GlooEndpoint endpoint,
                    std::unique_ptr<ControlChannel> channel, Clock& clock);
 
@@ -91,9 +89,9 @@ class GlooCommunicator final : public Communicator {
   absl::Status CauseOf(const absl::Status& status, SteadyTime deadline);
 
   // Tells all ranks `mine` and returns theirs, when all describe one call.
-  absl::StatusOr<std::vector<Opening>> Open(const Opening& mine,
-                                            SteadyTime deadline);
-  absl::Status CheckPairing(const std::vector<Opening>& openings,
+  absl::StatusOr<std::vector<GlooOpening>> Open(const GlooOpening& mine,
+                                                SteadyTime deadline);
+  absl::Status CheckPairing(const std::vector<GlooOpening>& openings,
                             absl::Span<const SendMessage> sends,
                             absl::Span<const ReceiveMessage> receives,
                             SteadyTime deadline);

@@ -8,7 +8,10 @@
 #include <string>
 
 #include "absl/status/status.h"
-#include "gloo/transport/context.h"
+
+namespace gloo::transport {
+class Context;
+}  // namespace gloo::transport
 
 namespace eplb {
 

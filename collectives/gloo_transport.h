@@ -13,7 +13,6 @@
 #ifndef EPLB_COLLECTIVES_GLOO_TRANSPORT_H_
 #define EPLB_COLLECTIVES_GLOO_TRANSPORT_H_
 
-#include <cstddef>
 #include <memory>
 #include <string>
 #include <vector>
@@ -23,17 +22,10 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "collectives/gloo_device.h"
+#include "collectives/gloo_message.h"
 #include "eplb/core/clock.h"
 
 namespace eplb {
-
-// Memory to send to, or to receive into from, `peer`, another rank. Those of
-// one peer go in the order they are listed.
-struct GlooMessage {
-  int peer = 0;
-  char* data = nullptr;
-  size_t num_bytes = 0;
-};
 
 // One call at a time; Interrupt beside it.
 class GlooTransport {
@@ -49,6 +41,11 @@ class GlooTransport {
   // `addresses[p]` is what rank p's transport gave for this rank.
   absl::Status Connect(absl::Span<const std::string> addresses,
                        SteadyTime deadline);
+
+  // Makes the memory of the next Transfer ready to receive into, so that its
+  // peers need not ask; before what they will send is agreed on. Ends with that
+  // Transfer, which repeats `receives`, or with Close.
+  absl::Status Expect(absl::Span<const GlooMessage> receives);
 
   // Returns when everything is sent and received. After an error the transport
   // is closed, and no thread touches the memory any more.

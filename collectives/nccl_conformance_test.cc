@@ -1,19 +1,19 @@
 // The nccl backend keeps the rules, on a fake of NCCL that holds it to NCCL's.
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "collectives/checked.h"
 #include "collectives/communicator.h"
 #include "collectives/communicator_conformance.h"
+#include "collectives/conformance_memory.h"
 #include "collectives/in_process.h"
 #include "collectives/nccl_communicator.h"
 #include "collectives/nccl_owner.h"
@@ -22,64 +22,24 @@
 #include "eplb/core/status_macros.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "testing/fake_device_memory.h"
 #include "testing/fake_nccl.h"
 
 namespace eplb {
 namespace {
 
-// All memory is device memory to the fake.
-class OnFakeDevices final : public Communicator {
- public:
-  explicit OnFakeDevices(std::unique_ptr<Communicator> communicator)
-      : communicator_(std::move(communicator)) {}
+// The devices' memory, and what the tests have of it.
+const std::shared_ptr<FakeDeviceMemory>& DeviceMemory() {
+  static const auto& memory =
+      *new std::shared_ptr<FakeDeviceMemory>(new FakeDeviceMemory());
+  return memory;
+}
 
-  int rank() const override { return communicator_->rank(); }
-  int size() const override { return communicator_->size(); }
-  absl::Status AllReduceSum(absl::Span<int64_t> values,
-                            SteadyTime deadline) override {
-    return communicator_->AllReduceSum(values, deadline);
-  }
-  absl::Status AllGather(ConstBuffer mine, Buffer all,
-                         SteadyTime deadline) override {
-    mine.space = all.space = MemorySpace::kDevice;
-    return communicator_->AllGather(mine, all, deadline);
-  }
-  absl::Status Broadcast(Buffer data, int root, SteadyTime deadline) override {
-    data.space = MemorySpace::kDevice;
-    return communicator_->Broadcast(data, root, deadline);
-  }
-  absl::Status Barrier(SteadyTime deadline) override {
-    return communicator_->Barrier(deadline);
-  }
-  absl::Status Exchange(absl::Span<const SendMessage> sends,
-                        absl::Span<const ReceiveMessage> receives,
-                        SteadyTime deadline) override {
-    std::vector<SendMessage> device_sends(sends.begin(), sends.end());
-    std::vector<ReceiveMessage> device_receives(receives.begin(),
-                                                receives.end());
-    for (SendMessage& message : device_sends) {
-      message.buffer.space = MemorySpace::kDevice;
-    }
-    for (ReceiveMessage& message : device_receives) {
-      message.buffer.space = MemorySpace::kDevice;
-    }
-    return communicator_->Exchange(device_sends, device_receives, deadline);
-  }
-  absl::StatusOr<std::unique_ptr<Communicator>> Clone(
-      absl::string_view name, SteadyTime deadline) override {
-    auto clone = communicator_->Clone(name, deadline);
-    if (!clone.ok()) return clone.status();
-    return std::unique_ptr<Communicator>(
-        std::make_unique<OnFakeDevices>(*std::move(clone)));
-  }
-  void Abort(absl::Status reason) override {
-    communicator_->Abort(std::move(reason));
-  }
-  std::string ToString() const override { return communicator_->ToString(); }
-
- private:
-  const std::unique_ptr<Communicator> communicator_;
-};
+ConformanceMemory OnDevices() {
+  return {.space = MemorySpace::kDevice, .allocate = [](size_t num_bytes) {
+            return DeviceMemory()->Allocate(num_bytes);
+          }};
+}
 
 // Says what the backend did against NCCL's rules, at the end of a job.
 class StrictFakeNccl {
@@ -105,21 +65,18 @@ Factories MakeNcclJob(int num_ranks, Clock& clock, int polls) {
   const auto group = InProcessGroup::Create(num_ranks, ControlClock());
   const auto strict = std::make_shared<StrictFakeNccl>();
   strict->nccl->StayInProgress(polls);
+  strict->nccl->ServeOnly(DeviceMemory());
   // Kept as long as anything calls it.
   const std::shared_ptr<NcclApi> api(strict, strict->nccl.get());
   Factories factories;
   for (int rank = 0; rank < num_ranks; ++rank) {
-    factories.push_back(DecoratedFactory(
-        std::make_unique<NcclCommunicatorFactory>(
-            api, clock,
-            NcclOwnerOptions{.device = rank,
-                             .abort_bound = std::chrono::seconds(60),
-                             .polls_after_peer_failure = 10,
-                             .roll_call_bound = std::chrono::seconds(60)},
-            (*group)->FactoryOfRank(rank)),
-        [](std::unique_ptr<Communicator> communicator, uint64_t) {
-          return std::make_unique<OnFakeDevices>(std::move(communicator));
-        }));
+    factories.push_back(std::make_unique<NcclCommunicatorFactory>(
+        api, clock,
+        NcclOwnerOptions{.device = rank,
+                         .abort_bound = std::chrono::seconds(60),
+                         .polls_after_peer_failure = 10,
+                         .roll_call_bound = std::chrono::seconds(60)},
+        (*group)->FactoryOfRank(rank)));
   }
   return factories;
 }
@@ -165,18 +122,17 @@ ConformanceBackend Nccl(std::string name, int polls) {
               [polls](int num_ranks, Clock& clock) {
                 return MakeNcclJob(num_ranks, clock, polls);
               },
-          .exceptions = {
-              {ConformanceRule::kComparesCalls,
-               "NCCL compares nothing; CheckedCommunicator does"},
-              {ConformanceRule::kRefusesDevices, "serves device memory"},
-          }};
+          .exceptions = {{ConformanceRule::kComparesCalls,
+                          "NCCL compares nothing; CheckedCommunicator does"}},
+          .memory = OnDevices(),
+          .refused = MemorySpace::kHost};
 }
 
 ConformanceBackend CheckedOverNccl() {
   return {.name = "checked_over_nccl",
           .make_job = MakeCheckedJob,
-          .exceptions = {
-              {ConformanceRule::kRefusesDevices, "serves device memory"}}};
+          .memory = OnDevices(),
+          .refused = MemorySpace::kHost};
 }
 
 INSTANTIATE_TEST_SUITE_P(Nccl, CommunicatorConformanceTest,

@@ -21,10 +21,6 @@
 namespace eplb {
 namespace {
 
-// The first waits, for what is done soon.
-constexpr std::chrono::nanoseconds kShortestPause =
-    std::chrono::microseconds(20);
-
 absl::StatusCode CodeOf(NcclResult result) {
   switch (result) {
     case NcclResult::kInvalidArgument:
@@ -38,26 +34,6 @@ absl::StatusCode CodeOf(NcclResult result) {
       return absl::StatusCode::kInternal;
   }
 }
-
-// Says where the thread is, for one that waits for it.
-template <typename State>
-class ScopedCall {
- public:
-  ScopedCall(State& state, absl::string_view name) : state_(state) {
-    absl::MutexLock lock(&state_.mutex);
-    state_.call = name;
-    state_.is_in_call = true;
-    // One that has left the thread behind waits to know where it is.
-    if (state_.is_left_behind) state_.changed.SignalAll();
-  }
-  ~ScopedCall() {
-    absl::MutexLock lock(&state_.mutex);
-    state_.is_in_call = false;
-  }
-
- private:
-  State& state_;
-};
 
 }  // namespace
 
@@ -88,7 +64,7 @@ absl::Status NcclOwner::Calls::Nccl(
   if (IsLeftBehind()) return absl::CancelledError("left behind");
   NcclResult result;
   {
-    ScopedCall<State> scoped(state_, name);
+    NcclScopedCall<State> scoped(state_, name);
     result = call(*state_.api);
   }
   if (result == NcclResult::kSuccess) return absl::OkStatus();
@@ -99,7 +75,7 @@ absl::Status NcclOwner::Calls::Nccl(
 absl::Status NcclOwner::Calls::Cuda(
     absl::string_view name, absl::FunctionRef<absl::Status(NcclApi&)> call) {
   if (IsLeftBehind()) return absl::CancelledError("left behind");
-  ScopedCall<State> scoped(state_, name);
+  NcclScopedCall<State> scoped(state_, name);
   return call(*state_.api);
 }
 
@@ -121,99 +97,12 @@ absl::StatusOr<void*> NcclOwner::Calls::PinnedMemory(size_t num_bytes) {
   return state_.pinned;
 }
 
-void NcclOwner::Calls::ExpectProgress() {
-  absl::MutexLock lock(&state_.mutex);
-  if (state_.is_left_behind) return;
-  state_.progress_deadline =
-      state_.clock.Now() + state_.options.progress_timeout;
-}
-
-absl::StatusOr<bool> NcclOwner::Calls::IsAccepted(absl::string_view name) {
-  NcclResult state = NcclResult::kSuccess;
-  NcclResult asked;
-  {
-    ScopedCall<State> scoped(state_, name);
-    asked = state_.api->CommGetAsyncError(state_.comm, &state);
-  }
-  if (asked != NcclResult::kSuccess) {
-    return Error(asked, "ncclCommGetAsyncError");
-  }
-  if (state == NcclResult::kInProgress) return false;
-  if (state != NcclResult::kSuccess) return Error(state, name);
-  return true;
-}
-
-absl::StatusOr<bool> NcclOwner::Calls::IsStreamIdle() {
-  ScopedCall<State> scoped(state_, "cudaStreamQuery");
-  return state_.api->StreamQuery(state_.stream);
-}
-
-absl::Status NcclOwner::Calls::WaitForStream() {
-  return Await("waiting for the GPU", [&]() -> absl::StatusOr<bool> {
-    if (state_.comm != nullptr) {
-      EPLB_ASSIGN_OR_RETURN(const bool is_accepted,
-                            IsAccepted("waiting for the GPU"));
-      if (!is_accepted) return false;
-    }
-    return IsStreamIdle();
-  });
-}
-
-absl::Status NcclOwner::Calls::Await(
-    absl::string_view name, absl::FunctionRef<absl::StatusOr<bool>()> is_done) {
-  std::chrono::nanoseconds pause = kShortestPause;
-  int polls_after_failure = 0;
-  while (true) {
-    // Asked before: an operation that is done was not ended by a peer that
-    // left after it.
-    const absl::Status interruption = Interruption(name, polls_after_failure);
-    if (IsLeftBehind()) return interruption;
-    EPLB_ASSIGN_OR_RETURN(const bool done, is_done());
-    if (done && !absl::IsDeadlineExceeded(interruption)) {
-      return absl::OkStatus();
-    }
-    EPLB_RETURN_IF_ERROR(interruption);
-    EPLB_RETURN_IF_ERROR(CheckProgress(name));
-    if (!Pause(pause)) return absl::CancelledError("left behind");
-    pause = std::min(2 * pause, state_.options.poll_interval);
-  }
-}
-
-absl::Status NcclOwner::Calls::Interruption(absl::string_view name,
-                                            int& polls_after_failure) {
-  absl::MutexLock lock(&state_.mutex);
-  if (state_.is_left_behind) return absl::CancelledError("left behind");
-  if (!state_.stop_reason.ok()) return state_.stop_reason;
-  if (state_.clock.Now() >= state_.deadline) {
-    return absl::DeadlineExceededError(
-        absl::StrCat(name,
-                     ": time was up before all ranks had come and "
-                     "finished"));
-  }
-  if (!state_.peer_failure.ok() &&
-      ++polls_after_failure > state_.options.polls_after_peer_failure) {
-    return state_.peer_failure;
-  }
-  return absl::OkStatus();
-}
-
-absl::Status NcclOwner::Calls::CheckProgress(absl::string_view name) {
-  absl::MutexLock lock(&state_.mutex);
-  if (state_.is_left_behind || state_.clock.Now() < state_.progress_deadline) {
-    return absl::OkStatus();
-  }
-  return absl::DeadlineExceededError(absl::StrCat(
-      name, ": nothing has moved on for ",
-      std::chrono::duration<double>(state_.options.progress_timeout).count(),
-      " s"));
-}
-
 absl::Status NcclOwner::Calls::Error(NcclResult result,
                                      absl::string_view name) {
   if (IsLeftBehind()) return absl::CancelledError("left behind");
   std::string text;
   {
-    ScopedCall<State> scoped(state_, "ncclGetLastError");
+    NcclScopedCall<State> scoped(state_, "ncclGetLastError");
     text = absl::StrCat(name, ": ", state_.api->GetErrorString(result));
     const std::string last_error = state_.api->GetLastError(state_.comm);
     if (!last_error.empty()) absl::StrAppend(&text, ": ", last_error);
@@ -235,22 +124,9 @@ absl::Status NcclOwner::Calls::Error(NcclResult result,
       absl::StrCat(state_.peer_failure.message(), "; NCCL: ", text));
 }
 
-bool NcclOwner::Calls::IsLeftBehind() {
-  absl::MutexLock lock(&state_.mutex);
-  return state_.is_left_behind;
-}
-
-bool NcclOwner::Calls::Pause(std::chrono::nanoseconds interval) {
-  absl::MutexLock lock(&state_.mutex);
-  if (state_.is_left_behind) return false;
-  state_.clock.WaitUntil(state_.changed, state_.mutex,
-                         state_.clock.Now() + interval);
-  return !state_.is_left_behind;
-}
-
 void NcclOwner::Calls::Abort() {
   if (state_.comm != nullptr) {
-    ScopedCall<State> scoped(state_, "ncclCommAbort");
+    NcclScopedCall<State> scoped(state_, "ncclCommAbort");
     // Whatever it returns, the communicator is not used again.
     state_.api->CommAbort(std::exchange(state_.comm, nullptr));
   }
@@ -276,12 +152,12 @@ bool NcclOwner::Calls::FinalizeAndDestroy() {
   }
   NcclResult result;
   {
-    ScopedCall<State> scoped(state_, "ncclCommFinalize");
+    NcclScopedCall<State> scoped(state_, "ncclCommFinalize");
     result = state_.api->CommFinalize(state_.comm);
   }
   while (result == NcclResult::kInProgress) {
     {
-      ScopedCall<State> scoped(state_, "ncclCommGetAsyncError");
+      NcclScopedCall<State> scoped(state_, "ncclCommGetAsyncError");
       state_.api->CommGetAsyncError(state_.comm, &result);
     }
     if (result != NcclResult::kInProgress) break;
@@ -289,7 +165,7 @@ bool NcclOwner::Calls::FinalizeAndDestroy() {
     if (state_.clock.Now() >= limit) return false;
   }
   if (result != NcclResult::kSuccess) return false;
-  ScopedCall<State> scoped(state_, "ncclCommDestroy");
+  NcclScopedCall<State> scoped(state_, "ncclCommDestroy");
   state_.api->CommDestroy(std::exchange(state_.comm, nullptr));
   return true;
 }
@@ -303,10 +179,10 @@ void NcclOwner::Calls::Close() {
   const absl::StatusOr<bool> is_idle = IsStreamIdle();
   if (!is_idle.ok() || !*is_idle) return;
   if (state_.pinned != nullptr) {
-    ScopedCall<State> scoped(state_, "cudaFreeHost");
+    NcclScopedCall<State> scoped(state_, "cudaFreeHost");
     state_.api->HostFree(state_.pinned).IgnoreError();
   }
-  ScopedCall<State> scoped(state_, "cudaStreamDestroy");
+  NcclScopedCall<State> scoped(state_, "cudaStreamDestroy");
   state_.api->StreamDestroy(state_.stream).IgnoreError();
 }
 

@@ -65,6 +65,27 @@ struct NcclOwner::State {
   size_t pinned_bytes = 0;
 };
 
+// Says where the thread is, for one that waits for it.
+// A template, as the state is private.
+template <typename State>
+class NcclScopedCall {
+ public:
+  NcclScopedCall(State& state, absl::string_view name) : state_(state) {
+    absl::MutexLock lock(&state_.mutex);
+    state_.call = name;
+    state_.is_in_call = true;
+    // One that has left the thread behind waits to know where it is.
+    if (state_.is_left_behind) state_.changed.SignalAll();
+  }
+  ~NcclScopedCall() {
+    absl::MutexLock lock(&state_.mutex);
+    state_.is_in_call = false;
+  }
+
+ private:
+  State& state_;
+};
+
 }  // namespace eplb
 
 #endif  // EPLB_COLLECTIVES_NCCL_OWNER_STATE_H_

@@ -34,7 +34,7 @@ std::string ConformanceDeviceName(
 void DeviceConformanceTest::SetUp() {
   absl::StatusOr<std::unique_ptr<Device>> device = GetParam().make();
   if (absl::IsUnavailable(device.status())) {
-    GTEST_SKIP() << "no such device: " << device.status().message();
+    GTEST_SKIP() << device.status().message();
   }
   EPLB_ASSERT_OK(device.status());
   device_ = *std::move(device);

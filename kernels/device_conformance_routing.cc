@@ -139,7 +139,7 @@ template <typename T>
 DeviceConformanceTest::Memory DeviceConformanceTest::AllocateCopy(
     const std::vector<T>& values) {
   Memory memory = Allocate(std::max<size_t>(1, values.size() * sizeof(T)));
-  std::memcpy(memory.host(), values.data(), values.size() * sizeof(T));
+  std::copy(values.begin(), values.end(), reinterpret_cast<T*>(memory.host()));
   Upload(memory);
   return memory;
 }
@@ -154,7 +154,7 @@ DeviceConformanceTest::Routed DeviceConformanceTest::RouteOnDevice(
   const Memory is_valid = AllocateCopy(tokens.token_is_valid);
   const bool is_narrow = tokens.id_type == IdType::kInt32;
   Routed routed{std::vector<int32_t>(tokens.ids.size(), 12345),
-                std::vector<int32_t>(table.max_slots())};
+                std::vector<int32_t>(table.view().max_slots)};
   const Memory slot_ids = AllocateCopy(routed.slot_ids);
   const Memory slot_counts = AllocateCopy(routed.slot_counts);
   EPLB_EXPECT_OK(device_->MapAndRecord(
@@ -175,10 +175,10 @@ DeviceConformanceTest::Routed DeviceConformanceTest::RouteOnDevice(
       *stream_));
   Download(slot_ids);
   Download(slot_counts);
-  std::memcpy(routed.slot_ids.data(), slot_ids.host(),
-              routed.slot_ids.size() * sizeof(int32_t));
-  std::memcpy(routed.slot_counts.data(), slot_counts.host(),
-              routed.slot_counts.size() * sizeof(int32_t));
+  std::copy_n(reinterpret_cast<const int32_t*>(slot_ids.host()),
+              routed.slot_ids.size(), routed.slot_ids.begin());
+  std::copy_n(reinterpret_cast<const int32_t*>(slot_counts.host()),
+              routed.slot_counts.size(), routed.slot_counts.begin());
   return routed;
 }
 

@@ -65,6 +65,7 @@ absl::Status MapAndRecordPass::Validate() const {
   EPLB_RETURN_IF_ERROR(CheckRange("rank", rank, 0, kMax));
   EPLB_RETURN_IF_ERROR(
       CheckRange("table.num_experts", table.num_experts, 1, kMax));
+  EPLB_RETURN_IF_ERROR(CheckRange("table.max_slots", table.max_slots, 1, kMax));
   EPLB_RETURN_IF_ERROR(CheckNotNull(table.row_begin, "table.row_begin"));
   EPLB_RETURN_IF_ERROR(CheckNotNull(table.slots, "table.slots"));
   EPLB_RETURN_IF_ERROR(CheckNotNull(table.reciprocals, "table.reciprocals"));

@@ -70,6 +70,8 @@ constexpr uint32_t SpreadOffset(int rank) {
 // memory of a device. Row e is slots[row_begin[e]] up to slots[row_begin[e+1]].
 struct RouteTableView {
   int32_t num_experts = 0;
+  // All slots in the table are lower.
+  int32_t max_slots = 0;
   const int32_t* row_begin = nullptr;  // [num_experts + 1]
   const int32_t* slots = nullptr;
   // 2^64 / replicas, rounded up, for kHash; [num_experts].
@@ -105,8 +107,8 @@ struct MapAndRecordPass {
   // [num_tokens, top_k]: gets the slots; -1 where an id is no expert or the
   // expert has no replica.
   int32_t* slot_ids = nullptr;
-  // [slots]: how many ids went to each slot is added. Passes that add to the
-  // same counts are ordered by a stream.
+  // [table.max_slots]: how many ids went to each slot is added. Passes that add
+  // to the same counts are ordered by a stream.
   int32_t* slot_counts = nullptr;
 
   // InvalidArgument, naming the field, when one is null or out of range. Looks

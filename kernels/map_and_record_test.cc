@@ -63,6 +63,7 @@ MapAndRecordPass ValidPass() {
   static constexpr uint32_t kShares[1] = {};
   static int32_t written[4];
   return {.table = {.num_experts = 1,
+                    .max_slots = 4,
                     .row_begin = kInts,
                     .slots = kInts,
                     .reciprocals = kReciprocals,
@@ -91,6 +92,8 @@ TEST(MapAndRecordPassTest, NamesTheFieldThatIsWrong) {
   ExpectRefused([](auto& pass) { pass.rank = -1; }, "rank is -1");
   ExpectRefused([](auto& pass) { pass.table.num_experts = 0; },
                 "table.num_experts is 0");
+  ExpectRefused([](auto& pass) { pass.table.max_slots = 0; },
+                "table.max_slots is 0");
   ExpectRefused([](auto& pass) { pass.table.row_begin = nullptr; },
                 "table.row_begin is null");
   ExpectRefused([](auto& pass) { pass.table.slots = nullptr; },

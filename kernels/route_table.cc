@@ -23,7 +23,7 @@ namespace {
 
 template <typename T>
 void Write(absl::Span<const T> values, std::byte* to) {
-  std::memcpy(to, values.data(), values.size() * sizeof(T));
+  std::copy(values.begin(), values.end(), reinterpret_cast<T*>(to));
 }
 
 }  // namespace
@@ -35,8 +35,9 @@ RouteTable::Layout::Layout(int num_experts, int max_slots)
       num_bytes(share_ends + sizeof(uint32_t) * max_slots) {}
 
 RouteTable::RouteTable(Device& device, int num_experts, int max_slots)
-    : device_(device), max_slots_(max_slots), layout_(num_experts, max_slots) {
+    : device_(device), layout_(num_experts, max_slots) {
   view_.num_experts = num_experts;
+  view_.max_slots = max_slots;
 }
 
 absl::StatusOr<std::unique_ptr<RouteTable>> RouteTable::Create(
@@ -74,11 +75,11 @@ absl::Status RouteTable::Allocate() {
 absl::Status RouteTable::Update(const RouteRows& rows, Stream& stream,
                                 SteadyTime deadline) {
   if (rows.num_experts() != view_.num_experts ||
-      rows.num_slots() > max_slots_) {
+      rows.num_slots() > view_.max_slots) {
     return absl::InvalidArgumentError(absl::StrCat(
         "route table: ", rows.num_experts(), " experts in ", rows.num_slots(),
         " slots for a table of ", view_.num_experts, " experts in at most ",
-        max_slots_, " slots"));
+        view_.max_slots, " slots"));
   }
   if (copied_ != nullptr) EPLB_RETURN_IF_ERROR(copied_->Wait(deadline));
   std::byte* staged = staged_.data();

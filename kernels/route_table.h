@@ -42,7 +42,6 @@ class RouteTable {
 
   // The same for the life of the table.
   const RouteTableView& view() const { return view_; }
-  int max_slots() const { return max_slots_; }
 
  private:
   // The parts of the table, by their offsets from its beginning.
@@ -61,7 +60,6 @@ class RouteTable {
   absl::Status Allocate();
 
   Device& device_;
-  const int max_slots_;
   const Layout layout_;
   DeviceBuffer table_;
   // What is copied to `table_`; free again when `copied_` is complete.

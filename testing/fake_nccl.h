@@ -14,7 +14,8 @@
 // earlier call; not after abort, destroy or finalize; after a fault there is
 // nothing but abort; groups are begun and ended; the collectives of all ranks
 // have the same kind, count, type and root; a message has the same count and
-// type on both sides; a communicator is finalized when its work is done.
+// type on both sides; a communicator is finalized when its work is done. After
+// ServeOnly, also: buffers lie where a device reaches them.
 //
 // Work in a stream runs in order, and an operation runs when all ranks have
 // come to it, as a real one does: ranks that wait for each other wait for ever.
@@ -38,6 +39,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "collectives/nccl_api.h"
+#include "testing/fake_device_memory.h"
 #include "testing/fake_nccl_work.h"
 
 namespace eplb {
@@ -62,6 +64,8 @@ class FakeNccl final : public NcclApi {
   // Work put into the streams of the device does not begin; where
   // `abort_ends_it`, until the communicator is aborted.
   void StallStreams(int device, bool abort_ends_it);
+  // From here on a buffer lies in `memory`, or is pinned.
+  void ServeOnly(std::shared_ptr<const FakeDeviceMemory> memory);
   // CommAbort of the rank does not return before UnblockAborts.
   void BlockAbort(int rank);
   void UnblockAborts();
@@ -142,6 +146,8 @@ class FakeNccl final : public NcclApi {
                  NcclComm comm, CudaStream stream) ABSL_LOCKS_EXCLUDED(mutex_);
   NcclResult Submit(Comm& comm, std::vector<FakeNcclOperation> operations,
                     CudaStream stream) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool IsServed(const void* data, size_t num_bytes) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   NcclResult InProgress(Comm& comm) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   NcclResult StateOf(Comm& comm) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
@@ -163,7 +169,11 @@ class FakeNccl final : public NcclApi {
   FakeCudaStreams streams_ ABSL_GUARDED_BY(mutex_);
   std::map<std::thread::id, Group> groups_ ABSL_GUARDED_BY(mutex_);
   std::map<std::thread::id, int> devices_ ABSL_GUARDED_BY(mutex_);
-  std::map<void*, std::unique_ptr<char[]>> pinned_ ABSL_GUARDED_BY(mutex_);
+  // Null: all memory counts as a device's.
+  std::shared_ptr<const FakeDeviceMemory> device_memory_
+      ABSL_GUARDED_BY(mutex_);
+  FakeDeviceMemory pinned_memory_;
+  std::map<void*, std::shared_ptr<void>> pinned_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::string> violations_ ABSL_GUARDED_BY(mutex_);
   int64_t num_polls_ ABSL_GUARDED_BY(mutex_) = 0;
   int largest_group_ ABSL_GUARDED_BY(mutex_) = 0;

@@ -1,6 +1,7 @@
 #include "testing/fake_nccl.h"
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <thread>
 #include <vector>
@@ -8,6 +9,7 @@
 #include "collectives/nccl_api.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "testing/fake_device_memory.h"
 
 namespace eplb {
 namespace {
@@ -175,6 +177,26 @@ TEST_F(FakeNcclTest, ABlockedAbortReturnsWhenItIsLetGo) {
   nccl_.UnblockAborts();
   thread.join();
   EXPECT_EQ(nccl_.num_aborts(), 1);
+}
+
+TEST_F(FakeNcclTest, MemoryThatADeviceDoesNotReachIsAViolation) {
+  const auto memory = std::make_shared<FakeDeviceMemory>();
+  const std::shared_ptr<void> device = memory->Allocate(8);
+  void* const pinned = *nccl_.HostAlloc(8);
+  nccl_.ServeOnly(memory);
+  const NcclComm comm = InitReady();
+  const auto sum = [&](void* to) {
+    return nccl_.AllReduce(device.get(), to, 1, NcclDataType::kInt64, comm,
+                           stream_);
+  };
+  EXPECT_EQ(sum(device.get()), NcclResult::kSuccess);
+  EXPECT_EQ(sum(pinned), NcclResult::kSuccess);
+  EXPECT_TRUE(nccl_.MemcpyAsync(pinned, device.get(), 8, stream_).ok());
+  EXPECT_THAT(nccl_.Violations(), IsEmpty());
+  EXPECT_EQ(sum(values_), NcclResult::kInvalidUsage);
+  nccl_.MemcpyAsync(values_, device.get(), 8, stream_).IgnoreError();
+  EXPECT_THAT(nccl_.Violations(), ElementsAre(HasSubstr("does not reach"),
+                                              HasSubstr("does not reach")));
 }
 
 }  // namespace

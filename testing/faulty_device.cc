@@ -15,6 +15,7 @@
 #include "eplb/core/memory_space.h"
 #include "eplb/core/status_macros.h"
 #include "kernels/device.h"
+#include "kernels/map_and_record.h"
 
 namespace eplb {
 
@@ -50,6 +51,12 @@ absl::Status FaultyDevice::Checksum(absl::Span<const ConstRow> rows,
                                     SteadyTime deadline) {
   EPLB_RETURN_IF_ERROR(Begin());
   return device_.Checksum(rows, sums, stream, deadline);
+}
+
+absl::Status FaultyDevice::MapAndRecord(const MapAndRecordPass& pass,
+                                        Stream& stream) {
+  EPLB_RETURN_IF_ERROR(Begin());
+  return device_.MapAndRecord(pass, stream);
 }
 
 std::string FaultyDevice::ToString() const {

@@ -22,6 +22,7 @@
 #include "eplb/core/memory_space.h"
 #include "kernels/cpu/cpu_device.h"
 #include "kernels/device.h"
+#include "kernels/map_and_record.h"
 
 namespace eplb {
 
@@ -58,6 +59,8 @@ class FaultyDevice final : public Device {
   absl::Status Checksum(absl::Span<const ConstRow> rows,
                         absl::Span<uint64_t> sums, Stream& stream,
                         SteadyTime deadline) override;
+  absl::Status MapAndRecord(const MapAndRecordPass& pass,
+                            Stream& stream) override;
   std::string ToString() const override;
 
  private:

@@ -2,7 +2,7 @@
 
     gpu_bundle(
         name = "gpu_bundle",
-        programs = ["//kernels/cuda:fill_test"],
+        programs = ["//kernels/cuda:cuda_device_test"],
         target_compatible_with = requires_cuda(),
     )
 

@@ -52,6 +52,8 @@ class RankProcess {
 
   void Signal(int signal_number);
 
+  pid_t pid() const { return pid_; }
+
  private:
   pid_t pid_ = -1;
   int read_fd_ = -1;

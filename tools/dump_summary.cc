@@ -14,20 +14,12 @@
 namespace eplb {
 namespace {
 
-double MeanBalancedness(const LoadDumpRecord& record) {
-  const size_t num_slots = record.placement.num_slots();
-  std::vector<double> rank_loads(record.world_size);
-  double sum = 0;
-  int layers = 0;
-  for (int layer = 0; layer < record.placement.num_layers(); ++layer) {
-    SumSlotsByRank(absl::MakeConstSpan(record.slot_loads)
-                       .subspan(layer * num_slots, num_slots),
-                   absl::MakeSpan(rank_loads));
-    const double balancedness = Balancedness(rank_loads);
-    sum += balancedness;
-    layers += balancedness > 0;
-  }
-  return layers == 0 ? 0 : sum / layers;
+double CountedBalancedness(const LoadDumpRecord& record) {
+  const int num_ranks = static_cast<int>(record.world_size);
+  std::vector<double> rank_loads(
+      static_cast<size_t>(record.placement.num_layers()) * num_ranks);
+  SumSlotsByRank(record.slot_loads, absl::MakeSpan(rank_loads));
+  return MeanBalancedness(rank_loads, num_ranks);
 }
 
 }  // namespace
@@ -47,7 +39,7 @@ absl::StatusOr<DumpSummary> SummarizeDump(const std::string& name) {
     summary.world_size = record->world_size;
     summary.window_size = record->window_size;
     summary.num_physical_experts = record->placement.num_slots();
-    summary.balancedness = MeanBalancedness(*record);
+    summary.balancedness = CountedBalancedness(*record);
   }
 }
 

@@ -18,15 +18,20 @@
 #include "tools/command/command_output.h"
 #include "tools/command/exit_status.h"
 #include "tools/command/program.h"
+#include "tools/completion_command.h"
 #include "tools/inspect_command.h"
 #include "tools/plan_command.h"
+#include "tools/report_command.h"
 #include "tools/simulate_command.h"
 
 namespace eplb {
 namespace {
 
 std::vector<Command> EplbCommands() {
-  return {PlanCommand(), SimulateCommand(), InspectCommand()};
+  std::vector<Command> commands = {PlanCommand(), SimulateCommand(),
+                                   InspectCommand(), ReportCommand()};
+  commands.push_back(CompletionCommand(commands));
+  return commands;
 }
 
 // `bazel run` starts programs in a folder of its own and says where its caller

@@ -371,7 +371,7 @@ TEST_F(EplbTest, InspectSummarisesDumps) {
 }
 
 TEST_F(EplbTest, HelpGoesToStandardOutput) {
-  EXPECT_THAT(Results({"help"}), HasSubstr("inspect   checks and summarises"));
+  EXPECT_THAT(Results({"help"}), HasSubstr("  checks and summarises a file\n"));
   EXPECT_THAT(Results({"help", "plan"}), HasSubstr("--loads=FILE"));
 }
 

@@ -40,7 +40,8 @@ Command InspectCommand() {
           .description =
               "Reads all of a file, says what is wrong with it, or else what\n"
               "is in it.",
-          .examples = {"loads.npy", "plan.json --format=json"},
+          .examples = {"testing/data/gptoss20b_domain_counts.npy",
+                       "plan.json --format=json"},
           .arguments = {{"FILE", "a placement, loads or a load dump",
                          &options->file}},
           .flags = {FormatFlag(options->format)},

@@ -194,10 +194,11 @@ Command PlanCommand() {
           .description =
               "Places the experts of each layer, with replicas of the hot\n"
               "ones, so that the ranks get even loads.",
-          .examples = {"--loads=loads.npy --slots=288 --ranks=32 --nodes=4 "
-                       "--groups=8",
-                       "--loads=loads.npy --slots=288 --ranks=32 "
-                       "--current=old.json --output=new.json"},
+          .examples =
+              {"--loads=testing/data/gptoss20b_domain_counts.npy --slots=40 "
+               "--ranks=8 --output=plan.json",
+               "--loads=testing/data/gptoss20b_domain_counts.npy --slots=40 "
+               "--ranks=8 --current=plan.json --policy=incremental"},
           .flags = PlanFlags(*options),
           .run = [options](CommandOutput& output) {
             return RunPlan(*options, output);

@@ -21,6 +21,18 @@ double Balancedness(absl::Span<const double> rank_loads) {
                   1.0);
 }
 
+double MeanBalancedness(absl::Span<const double> rank_loads, int num_ranks) {
+  double sum = 0;
+  int layers = 0;
+  for (size_t begin = 0; begin < rank_loads.size(); begin += num_ranks) {
+    const double balancedness =
+        Balancedness(rank_loads.subspan(begin, num_ranks));
+    sum += balancedness;
+    layers += balancedness > 0;
+  }
+  return layers == 0 ? 0 : sum / layers;
+}
+
 void SumSlotsByRank(absl::Span<const int64_t> slot_loads,
                     absl::Span<double> rank_loads) {
   const size_t slots_per_rank = slot_loads.size() / rank_loads.size();

@@ -16,8 +16,12 @@ namespace eplb {
 // The mean over the largest, at most 1; 0 when no rank has load.
 double Balancedness(absl::Span<const double> rank_loads);
 
-// Sets the load of each rank to the sum of its slots, which divide by the
-// ranks. Sums of 2^53 and more are rounded.
+// The same averaged over the layers with load, of [layers, ranks] row-major; 0
+// when there are none.
+double MeanBalancedness(absl::Span<const double> rank_loads, int num_ranks);
+
+// Sets the load of each rank to the sum of its slots, for one layer or, row by
+// row, for many. Slots divide by the ranks. Sums of 2^53 and more are rounded.
 void SumSlotsByRank(absl::Span<const int64_t> slot_loads,
                     absl::Span<double> rank_loads);
 

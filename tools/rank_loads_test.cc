@@ -30,6 +30,17 @@ TEST(RankLoadsTest, BalancednessNeverPassesOneByRounding) {
   }
 }
 
+TEST(RankLoadsTest, TheMeanLeavesLayersWithoutLoadOut) {
+  EXPECT_DOUBLE_EQ(MeanBalancedness({4, 2, 0, 0, 1, 1}, 2), (0.75 + 1) / 2);
+  EXPECT_EQ(MeanBalancedness({0, 0, 0, 0}, 2), 0);
+}
+
+TEST(RankLoadsTest, SumsTheSlotsOfManyLayers) {
+  std::vector<double> ranks(4);
+  SumSlotsByRank({1, 2, 3, 4, 5, 6, 7, 8}, absl::MakeSpan(ranks));
+  EXPECT_THAT(ranks, ElementsAre(3, 7, 11, 15));
+}
+
 TEST(RankLoadsTest, SumsTheSlotsOfEachRank) {
   std::vector<double> ranks = {9, 9, 9};
   SumSlotsByRank({1, 2, 3, 4, 5, 6}, absl::MakeSpan(ranks));

@@ -27,8 +27,10 @@
 #include "tools/command/flag.h"
 #include "tools/output_format.h"
 #include "tools/policy_flags.h"
+#include "tools/report/report_page.h"
 #include "tools/simulation/simulate_all.h"
 #include "tools/simulation/simulation.h"
+#include "tools/simulation_report.h"
 #include "tools/simulation_text.h"
 #include "tools/size_flags.h"
 #include "tools/traffic_source.h"
@@ -53,6 +55,7 @@ struct SimulateOptions {
   // An expert of 7,168 x 2,048 in three matrices of 8 bits.
   int expert_bytes = 44040192;
   int threads = std::clamp<int>(std::thread::hardware_concurrency(), 1, 64);
+  std::string report;
   OutputFormat format;
 };
 
@@ -181,6 +184,11 @@ absl::Status RunSimulate(const SimulateOptions& options,
       Validate(options, trace, file.empty() ? "the traffic" : file));
   EPLB_RETURN_IF_ERROR(
       SimulateInto(combinations, trace, options.threads, output));
+  if (!options.report.empty()) {
+    EPLB_RETURN_IF_ERROR(WriteReport(
+        options.report,
+        SimulationReport(combinations, file.empty() ? source.traffic : file)));
+  }
   output.Print(options.format.is_json()
                    ? absl::StrCat(SimulationJson(combinations), "\n")
                    : SimulationTable(combinations, output.color()));
@@ -221,9 +229,14 @@ std::vector<Flag> SimulateFlags(SimulateOptions& options) {
       IntegerFlag("expert_bytes", "weights of one expert in one layer", 1,
                   kMaxInteger, options.expert_bytes)};
   for (Flag& flag : PolicyLimitFlags(options.policy)) flags.push_back(flag);
-  flags.insert(flags.end(), {IntegerFlag("threads", "combinations at a time", 1,
-                                         kMaxThreadsFlag, options.threads),
-                             FormatFlag(options.format)});
+  flags.insert(flags.end(),
+               {IntegerFlag("threads", "combinations at a time", 1,
+                            kMaxThreadsFlag, options.threads),
+                TextFlag("report", "FILE",
+                         "writes a page about the most balanced combination "
+                         "there (.html)",
+                         options.report),
+                FormatFlag(options.format)});
   return flags;
 }
 
@@ -238,10 +251,11 @@ Command SimulateCommand() {
           "Replays a trace, or synthetic traffic, once for each combination\n"
           "of ranks, redundant experts and policies. Every placement is\n"
           "scored on the steps after it was made.",
-      .examples = {"--traffic=zipf:1.0,drift=0.99 --ranks=8,16 --redundant=16 "
-                   "--policy=hierarchical,incremental",
-                   "--trace=testing/data/gptoss20b_domain_counts.npy --ranks=8 "
-                   "--redundant=8 --interval=20 --window=40 --format=json"},
+      .examples =
+          {"--traffic=zipf:1.0,drift=0.99 --ranks=8,16 --redundant=16 "
+           "--policy=hierarchical,incremental",
+           "--trace=testing/data/gptoss20b_domain_counts.npy --ranks=8 "
+           "--redundant=8 --interval=20 --window=40 --report=report.html"},
       .flags = SimulateFlags(*options),
       .run = [options](CommandOutput& output) {
         return RunSimulate(*options, output);

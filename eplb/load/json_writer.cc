@@ -56,6 +56,12 @@ JsonWriter& JsonWriter::Value(double number) {
   return *this;
 }
 
+JsonWriter& JsonWriter::Value(bool truth) {
+  Separate();
+  text_ += truth ? "true" : "false";
+  return *this;
+}
+
 JsonWriter& JsonWriter::Integer(int64_t number) {
   Separate();
   absl::StrAppend(&text_, number);

@@ -37,6 +37,7 @@ class JsonWriter {
   // The shortest text that reads back as the same number; null when it is not
   // finite, which JSON cannot say.
   JsonWriter& Value(double number);
+  JsonWriter& Value(bool truth);
   JsonWriter& Value(std::integral auto number) {
     return Integer(static_cast<int64_t>(number));
   }

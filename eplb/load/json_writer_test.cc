@@ -46,6 +46,12 @@ TEST(JsonWriterTest, WritesNumbersThatReadBackAsTheSame) {
   EXPECT_EQ(parsed.back(), std::numeric_limits<int64_t>::min());
 }
 
+TEST(JsonWriterTest, WritesTruthsAsSuch) {
+  JsonWriter json;
+  json.BeginArray().Value(true).Value(false).Value(1).EndArray();
+  EXPECT_EQ(json.Take(), "[true,false,1]");
+}
+
 TEST(JsonWriterTest, WritesNullForWhatIsNotFinite) {
   JsonWriter json;
   json.Value(std::numeric_limits<double>::infinity());

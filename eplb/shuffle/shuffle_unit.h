@@ -6,9 +6,9 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
-#include "absl/types/span.h"
 #include "eplb/shuffle/transfer_plan.h"
 
 namespace eplb {
@@ -42,6 +42,9 @@ struct ShuffleUnit {
   int64_t bytes_received = 0;
   int64_t bytes_switched = 0;
 };
+
+// "layer 3" or "layers 3, 4", for messages.
+std::string DescribeLayers(const ShuffleUnit& unit);
 
 using ShuffleUnits = std::vector<std::shared_ptr<const ShuffleUnit>>;
 

@@ -30,7 +30,9 @@ StagingLayout::StagingLayout(const ExpertWeights& weights) {
 UnitRows::UnitRows(const ShuffleUnit& unit, const ExpertWeights& weights,
                    const StagingLayout& layout,
                    absl::Span<std::byte* const> staging)
-    : weights_(weights), layout_(layout), staging_(staging) {
+    : weights_(weights),
+      layout_(layout),
+      staging_(staging.begin(), staging.end()) {
   for (const LayerChange& change : unit.layers) AddLayer(change);
 }
 

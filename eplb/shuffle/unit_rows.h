@@ -67,7 +67,7 @@ class UnitRows {
 
   const ExpertWeights& weights_;
   const StagingLayout& layout_;
-  const absl::Span<std::byte* const> staging_;
+  const std::vector<std::byte*> staging_;
   int num_rows_ = 0;
   std::vector<CopyRow> saves_;
   std::vector<SendMessage> sends_;

@@ -28,16 +28,24 @@
 #include <memory>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/synchronization/mutex.h"
 #include "collectives/checked.h"
 #include "collectives/communicator.h"
 #include "eplb/core/clock.h"
 #include "eplb/core/placement.h"
 #include "eplb/core/topology.h"
+#include "eplb/shuffle/commit_protocol.h"
 #include "eplb/shuffle/expert_weights.h"
+#include "eplb/shuffle/installed_layers.h"
+#include "eplb/shuffle/row_exchange.h"
 #include "eplb/shuffle/shuffle_unit.h"
+#include "eplb/shuffle/staging_area.h"
+#include "eplb/shuffle/unit_rows.h"
 #include "kernels/device.h"
 
 namespace eplb {
@@ -60,7 +68,8 @@ struct ShuffleOptions {
 };
 
 // What the ranks of an epoch speak through. The members are the active ranks
-// of the topology, in order. Both may be over one transport, or be the same.
+// of the topology, in order. Both may be over one transport, or be the same;
+// `control` serves host memory.
 struct ShuffleChannels {
   std::shared_ptr<CheckedCommunicator> control;
   std::shared_ptr<Communicator> data;
@@ -94,8 +103,6 @@ class WeightShuffler {
       ExpertWeights weights, const Placement& installed, Device& device,
       Clock& clock, ShuffleOptions options);
 
-  ~WeightShuffler();
-
   // The transactions from what is installed to `next`, for `rank` of
   // `topology`. Layers that do not change have none. ResourceExhausted, with
   // the bytes that are needed, when a layer cannot even go in pieces. Units
@@ -127,6 +134,11 @@ class WeightShuffler {
   absl::Status Switch(const ShuffleUnit& unit, Stream& stream,
                       PublishUnit publish);
 
+  // Waits until the device has written the unit's layers, after Switch and in
+  // any thread: a unit of the same layers can be staged then, and the rows of
+  // staging are free. The error is the device's, or DeadlineExceeded.
+  absl::Status AwaitSwitched(const ShuffleUnit& unit);
+
   // Opens an epoch over new channels, after a failure: every rank of the group
   // calls it before anything else. Settles a unit in doubt and drops what was
   // staged but not agreed on. On an error the doubt goes on.
@@ -153,9 +165,9 @@ class WeightShuffler {
 
   // Rows of staging that a unit could take now; a unit takes at most its
   // max_staged_rows. Rows of switched units come back when the device is done.
-  int free_staging_rows() const;
-  int num_staging_rows() const;
-  size_t staging_bytes() const;
+  int free_staging_rows();
+  int num_staging_rows() const { return num_rows_; }
+  size_t staging_bytes() const { return num_rows_ * layout_.row_bytes(); }
 
   bool is_in_doubt() const;
 
@@ -164,14 +176,93 @@ class WeightShuffler {
   std::vector<int32_t> installed_experts(int layer) const;
   int64_t generation(int layer) const;
 
-  const ExpertWeights& weights() const;
+  const ExpertWeights& weights() const { return weights_; }
 
  private:
-  class Core;
+  enum class Phase { kStaging, kStaged, kReady, kInDoubt, kCommitted };
 
-  explicit WeightShuffler(std::unique_ptr<Core> core);
+  // One unit on its way.
+  struct Attempt {
+    std::shared_ptr<const ShuffleUnit> unit;
+    int64_t number = 0;
+    Phase phase = Phase::kStaging;
+    absl::Status status;  // What this rank votes.
+    std::vector<int> rows;
+    std::unique_ptr<UnitRows> transfers;
+    CheckContext context;
+    int64_t commit_step = -1;
+    // When an exchange failed: what may still write to its memory.
+    std::weak_ptr<const void> user;
+    std::vector<DeviceBuffer> buffers;
+    bool is_quarantined = false;
+  };
 
-  const std::unique_ptr<Core> core_;
+  // Rows of a switched unit that the device may still read.
+  struct ReadRows {
+    std::unique_ptr<DeviceEvent> done;
+    std::vector<int> rows;
+  };
+
+  WeightShuffler(ExpertWeights weights, const Placement& installed,
+                 Device& device, Clock& clock, const ShuffleOptions& options,
+                 StagingLayout layout, StagingArea area,
+                 std::unique_ptr<Stream> stream);
+
+  // A new attempt, whose status says whether it can go on.
+  Attempt& Begin(std::shared_ptr<const ShuffleUnit> unit)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::Status TakeRows(Attempt& attempt) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status CheckInstalled(const ShuffleUnit& unit) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  CheckContext ContextOf(const Attempt& attempt) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status Prepare(Attempt& attempt) ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::Status Transfer(Attempt& attempt, const ShuffleChannels& channels);
+  // The values of all ranks, when they are about the same unit.
+  absl::StatusOr<std::vector<int64_t>> Agree(const CheckContext& unit_context,
+                                             int64_t value,
+                                             CheckedCommunicator& control);
+
+  absl::StatusOr<std::vector<UnitRecord>> GatherRecords(
+      const UnitRecord& mine, CheckedCommunicator& control);
+  void SetPhase(Attempt& attempt, Phase phase) ABSL_LOCKS_EXCLUDED(mutex_);
+  SteadyTime Deadline() const {
+    return clock_.Now() + options_.operation_timeout;
+  }
+  absl::Status CheckUsable(const ShuffleChannels& channels)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  // FailedPrecondition, naming the action, unless the unit is in the phase.
+  absl::StatusOr<Attempt*> Find(const ShuffleUnit& unit, Phase phase,
+                                absl::string_view action)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  void DropMatching(const ShuffleUnit* unit) ABSL_LOCKS_EXCLUDED(mutex_);
+  void Remove(const Attempt* attempt) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void ReclaimRows() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status FinishSwitch(Attempt& attempt, Stream& stream)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+
+  const ExpertWeights weights_;
+  const uint64_t layout_hash_;
+  Device& device_;
+  Clock& clock_;
+  const ShuffleOptions options_;
+  const StagingLayout layout_;
+
+  // Of the thread that moves.
+  const std::unique_ptr<Stream> stream_;
+  RowExchange exchange_;
+
+  const int num_rows_;
+
+  mutable absl::Mutex mutex_;
+  StagingArea area_ ABSL_GUARDED_BY(mutex_);
+  InstalledLayers installed_ ABSL_GUARDED_BY(mutex_);
+  CommitProtocol protocol_ ABSL_GUARDED_BY(mutex_);
+  // An attempt is changed by the thread that moves until it is committed, and
+  // by the one that switches after that.
+  std::vector<std::unique_ptr<Attempt>> attempts_ ABSL_GUARDED_BY(mutex_);
+  std::vector<ReadRows> read_rows_ ABSL_GUARDED_BY(mutex_);
+  absl::Status fatal_ ABSL_GUARDED_BY(mutex_);
 };
 
 struct ShuffleResult {

@@ -15,6 +15,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "testing/deterministic_random.h"
+#include "testing/faulty_communicator.h"
 #include "testing/status_matchers.h"
 
 namespace eplb {
@@ -225,6 +226,30 @@ TEST_F(WeightShufflerTest, KeepsOldWeightsWhenOneRankHasNoRoom) {
   });
 }
 
+// The second would be planned from what the first is about to replace.
+TEST_F(WeightShufflerTest, TakesOneUnitOfALayerAtATime) {
+  Create({.staging_bytes = 4 * kRowBytes});
+  Run(1, [&](int r, ShuffleRank& rank, const ShuffleChannels& channels,
+             const ShuffleUnits& units) {
+    const ShuffleUnits again = *rank.shuffler->Plan(after_, topology_, r);
+    EPLB_ASSERT_OK(rank.shuffler->Stage(units[0], channels));
+    EPLB_ASSERT_OK(rank.shuffler->Vote(*units[0], channels));
+    EPLB_ASSERT_OK(rank.shuffler->Commit(*units[0], 0, channels));
+    EXPECT_THAT(rank.shuffler->Stage(again[0], channels),
+                StatusIs(absl::StatusCode::kFailedPrecondition,
+                         HasSubstr("layer 0: another unit of the layer")));
+    EXPECT_FALSE(rank.shuffler->Vote(*again[0], channels).ok());
+    EPLB_ASSERT_OK(rank.shuffler->Switch(
+        *units[0], *rank.stream,
+        [&](const ShuffleUnit& u) { return rank.Publish(u); }));
+    // And now it holds something else.
+    EXPECT_THAT(rank.shuffler->Stage(again[0], channels),
+                StatusIs(absl::StatusCode::kFailedPrecondition,
+                         HasSubstr("does not hold what the unit was planned")));
+    EXPECT_FALSE(rank.shuffler->Vote(*again[0], channels).ok());
+  });
+}
+
 TEST_F(WeightShufflerTest, NamesTheRankThatIsNotReady) {
   Create();
   // Rank 1 thinks its weights were loaded anew.
@@ -252,6 +277,47 @@ TEST_F(WeightShufflerTest, DropsWhatWasStagedAndFreesItsRows) {
                          HasSubstr("cannot be voted on")));
   });
   ExpectAll(before_);
+}
+
+// Somebody may still write to what a failed exchange was to fill.
+TEST_F(WeightShufflerTest, KeepsRowsOfAFailedExchangeUntilItsChannelIsGone) {
+  Create();
+  ShuffleGroup::Run(group_.all_ranks(), [&](int r) {
+    ShuffleRank& rank = group_.rank(r);
+    ChannelFaults faults;
+    if (r == 1) faults.data = {{.kind = Fault::Kind::kFailDuring}};
+    ShuffleChannels channels = group_.Connect(r, 1, group_.all_ranks(), faults);
+    EPLB_ASSERT_OK_AND_ASSIGN(const ShuffleUnits units,
+                              rank.shuffler->Plan(after_, topology_, r));
+    // The others have their rows, until the vote.
+    EXPECT_EQ(rank.shuffler->Stage(units[0], channels).ok(), r != 1);
+    EXPECT_FALSE(rank.shuffler->Vote(*units[0], channels).ok());
+    EXPECT_EQ(rank.shuffler->free_staging_rows(), r == 1 ? 0 : 2);
+    channels.data.reset();
+    EXPECT_EQ(rank.shuffler->free_staging_rows(), 2);
+  });
+  ExpectAll(before_);
+}
+
+TEST_F(WeightShufflerTest, SaysForEverThatASwitchHasFailed) {
+  Create();
+  std::atomic<int> fatal = 0;
+  Run(1, [&](int r, ShuffleRank& rank, const ShuffleChannels& channels,
+             const ShuffleUnits& units) {
+    const ShuffleResult result = ShuffleNow(
+        *rank.shuffler, units, 1, channels, *rank.stream,
+        [&](const ShuffleUnit&) {
+          return r == 1 ? absl::InternalError("no table") : absl::OkStatus();
+        });
+    EXPECT_FALSE(result.status.ok());
+    if (r != 1) return;
+    EXPECT_THAT(rank.shuffler->Stage(units[0], channels),
+                StatusIs(absl::StatusCode::kInternal,
+                         AllOf(HasSubstr("committed but not switched"),
+                               HasSubstr("no table"))));
+    ++fatal;
+  });
+  EXPECT_EQ(fatal, 1);
 }
 
 TEST_F(WeightShufflerTest, ForgetsACommittedUnitWhoseWeightsWereRewritten) {

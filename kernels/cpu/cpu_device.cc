@@ -20,6 +20,7 @@
 #include "eplb/core/clock.h"
 #include "eplb/core/memory_space.h"
 #include "eplb/core/status_macros.h"
+#include "kernels/checksum_rows.h"
 #include "kernels/copy_rows.h"
 #include "kernels/cpu/copy_bytes.h"
 #include "kernels/cpu/cpu_stream.h"
@@ -89,22 +90,6 @@ void AddSharedSums(absl::Span<const ConstRow> rows, absl::Span<uint64_t> sums,
                                                      std::memory_order_relaxed);
     });
   });
-}
-
-absl::Status CheckChecksumRows(absl::Span<const ConstRow> rows,
-                               size_t num_sums) {
-  if (rows.size() != num_sums) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("Checksum: ", num_sums, " sums for ", rows.size(),
-                     " rows; there must be one for each"));
-  }
-  for (size_t i = 0; i < rows.size(); ++i) {
-    if (rows[i].data == nullptr && rows[i].num_bytes > 0) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          "Checksum: row ", i, " of ", rows[i].num_bytes, " bytes is null"));
-    }
-  }
-  return absl::OkStatus();
 }
 
 }  // namespace

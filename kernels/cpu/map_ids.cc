@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -132,14 +131,6 @@ void MapByChoice(const MapAndRecordPass& pass, int64_t num_counted,
   }
 }
 
-// One more than the highest slot in the table.
-size_t NumCounts(const RouteTableView& table) {
-  const int32_t* end = table.slots + table.row_begin[table.num_experts];
-  return end == table.slots
-             ? 0
-             : static_cast<size_t>(*std::max_element(table.slots, end)) + 1;
-}
-
 }  // namespace
 
 void MapIds(const MapAndRecordPass& pass) {
@@ -149,7 +140,7 @@ void MapIds(const MapAndRecordPass& pass) {
         std::clamp<int64_t>(*pass.num_valid_tokens, 0, pass.num_tokens);
   }
   const int64_t num_ids = pass.num_tokens * pass.top_k;
-  const int64_t num_slots = pass.table.row_begin[pass.table.num_experts];
+  const int64_t num_slots = pass.table.max_slots;
   std::array<int32_t*, kCountArrays> counts;
   counts.fill(pass.slot_counts);
   // Clearing and adding up more arrays has to pay.
@@ -157,13 +148,12 @@ void MapIds(const MapAndRecordPass& pass) {
     MapByChoice(pass, num_counted, counts);
     return;
   }
-  const size_t num_counts = NumCounts(pass.table);
-  std::vector<int32_t> others((kCountArrays - 1) * num_counts);
+  std::vector<int32_t> others((kCountArrays - 1) * num_slots);
   for (int i = 1; i < kCountArrays; ++i) {
-    counts[i] = others.data() + (i - 1) * num_counts;
+    counts[i] = others.data() + (i - 1) * num_slots;
   }
   MapByChoice(pass, num_counted, counts);
-  for (size_t slot = 0; slot < num_counts; ++slot) {
+  for (int64_t slot = 0; slot < num_slots; ++slot) {
     for (int i = 1; i < kCountArrays; ++i) {
       pass.slot_counts[slot] += counts[i][slot];
     }

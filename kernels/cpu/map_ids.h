@@ -7,7 +7,7 @@
 
 namespace eplb {
 
-// `pass` is valid. Its table names slots below the size of its counts.
+// `pass` is valid.
 void MapIds(const MapAndRecordPass& pass);
 
 }  // namespace eplb

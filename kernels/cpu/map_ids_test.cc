@@ -35,6 +35,7 @@ Routed Route(const RouteRows& rows, ReplicaChoice choice, int rank,
                 std::vector<int32_t>(rows.num_slots())};
   const MapAndRecordPass pass{
       .table = {.num_experts = rows.num_experts(),
+                .max_slots = rows.num_slots(),
                 .row_begin = rows.row_begin().data(),
                 .slots = rows.slots().data(),
                 .reciprocals = rows.reciprocals().data(),

@@ -1,7 +1,7 @@
 // GpuTest: the base of tests that run on a CUDA device.
 //
-//   class FillTest : public GpuTest {};
-//   TEST_F(FillTest, ...) { ... }
+//   class CudaDeviceTest : public GpuTest {};
+//   TEST_F(CudaDeviceTest, ...) { ... }
 
 #ifndef EPLB_KERNELS_CUDA_GPU_TEST_H_
 #define EPLB_KERNELS_CUDA_GPU_TEST_H_

@@ -31,6 +31,8 @@ struct Argument {
   std::string help;
   // Owned by whoever owns the targets of the flags: what `run` holds.
   std::string* target = nullptr;
+  // Values to offer where it is typed; there may be others.
+  std::vector<std::string> suggestions = {};
 };
 
 struct Command {
@@ -39,7 +41,8 @@ struct Command {
   std::string summary;
   // Sentences, for the command's own help.
   std::string description;
-  // Arguments that do something useful as they stand.
+  // Arguments that work as they stand from the root of a clone, those of all
+  // commands in the order of the commands. A test runs them.
   std::vector<std::string> examples = {};
   // All must be given.
   std::vector<Argument> arguments = {};

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <chrono>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -12,6 +13,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 #include "tools/command/nearest_name.h"
 
 namespace eplb {
@@ -126,6 +128,25 @@ Flag NumberFlag(absl::string_view name, absl::string_view help, double above,
                   "must be a number above ", above, " and at most ", max));
             }
             target = number;
+            return absl::OkStatus();
+          }};
+}
+
+Flag DurationFlag(absl::string_view name, absl::string_view help,
+                  std::chrono::milliseconds& target) {
+  return {.name = std::string(name),
+          .value_name = "TIME",
+          .help = std::string(help),
+          .default_value = absl::FormatDuration(absl::FromChrono(target)),
+          .store = [&target](absl::string_view value) {
+            absl::Duration duration;
+            if (!absl::ParseDuration(value, &duration) ||
+                duration < absl::Milliseconds(1) ||
+                duration > absl::Hours(24)) {
+              return absl::InvalidArgumentError(
+                  "must be a time from 1ms to 24h, such as 30s");
+            }
+            target = absl::ToChronoMilliseconds(duration);
             return absl::OkStatus();
           }};
 }

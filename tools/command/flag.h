@@ -9,6 +9,7 @@
 #ifndef EPLB_TOOLS_COMMAND_FLAG_H_
 #define EPLB_TOOLS_COMMAND_FLAG_H_
 
+#include <chrono>
 #include <functional>
 #include <string>
 #include <vector>
@@ -54,6 +55,9 @@ Flag IntegerFlag(absl::string_view name, absl::string_view help, int min,
 // A decimal number in (above, max].
 Flag NumberFlag(absl::string_view name, absl::string_view help, double above,
                 double max, double& target);
+// A number and its unit, 500ms, 30s, 2m or 1h, from a millisecond to a day.
+Flag DurationFlag(absl::string_view name, absl::string_view help,
+                  std::chrono::milliseconds& target);
 // Integers in [min, max], separated by commas, none twice.
 Flag IntegerListFlag(absl::string_view name, absl::string_view help, int min,
                      int max, std::vector<int>& target);

@@ -1,5 +1,6 @@
 #include "tools/command/flag.h"
 
+#include <chrono>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,22 @@ TEST(FlagTest, IntegersAreRangeChecked) {
                                        ": must be an integer in [1, 4096]"));
   }
   EXPECT_EQ(slots, 4096);
+}
+
+TEST(FlagTest, TimesAreNumbersWithAUnit) {
+  std::chrono::milliseconds target = std::chrono::seconds(30);
+  const Flag flag = DurationFlag("timeout", "how long", target);
+  EXPECT_EQ(flag.default_value, "30s");
+  EXPECT_THAT(flag.Set("1m30s"), IsOk());
+  EXPECT_EQ(target, std::chrono::seconds(90));
+  EXPECT_THAT(flag.Set("250ms"), IsOk());
+  EXPECT_EQ(target, std::chrono::milliseconds(250));
+  for (const char* const wrong : {"", "30", "-1s", "0s", "25h", "inf", "5x"}) {
+    EXPECT_THAT(flag.Set(wrong), StatusIs(absl::StatusCode::kInvalidArgument,
+                                          HasSubstr("from 1ms to 24h")))
+        << wrong;
+  }
+  EXPECT_EQ(target, std::chrono::milliseconds(250));
 }
 
 TEST(FlagTest, NumbersAreRangeChecked) {

@@ -82,9 +82,11 @@ std::string CommandHelp(const Command& command) {
         {absl::StrCat("  ", flag.Form()), absl::StrCat(flag.help, note)});
   }
   absl::StrAppend(&help, "\n", table.ToString(/*color=*/false));
+  if (!command.examples.empty()) {
+    help += "\nexamples, from the root of a clone:\n";
+  }
   for (const std::string& example : command.examples) {
-    absl::StrAppend(&help, &example == &command.examples[0] ? "\n" : "",
-                    "  eplb ", command.name, " ", example, "\n");
+    absl::StrAppend(&help, "  eplb ", command.name, " ", example, "\n");
   }
   return help;
 }

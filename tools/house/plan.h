@@ -93,7 +93,7 @@ inline Plan HousePlan() {
                 "thrust/"},
                {"kernels/cuda/*", "collectives/*nccl*"}},
               {"NCCL", {"nccl"}, {"kernels/cuda/*", "collectives/*nccl*"}},
-              {"Gloo", {"gloo/"}, {"benchmarks/*gloo*", "collectives/*gloo*"}},
+              {"Gloo", {"gloo/"}, {"collectives/*gloo*"}},
               // Never in a header: a user's logger is the user's choice.
               {"glog", {"glog/"}, {"*.cc"}},
               {"nlohmann_json",

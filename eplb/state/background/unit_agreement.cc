@@ -131,7 +131,7 @@ absl::Status UnitAgreement::Schedule(int64_t number, int64_t step) {
 }
 
 absl::Status UnitAgreement::AwaitRoom(int model, const ShuffleUnit& unit) {
-  const WeightShuffler& shuffler = *parts_.dependencies.shufflers[model];
+  WeightShuffler& shuffler = *parts_.dependencies.shufflers[model];
   Clock& clock = *parts_.dependencies.clock;
   const SteadyTime deadline =
       clock.Now() + parts_.options.operation_timeout / 2;

@@ -1,0 +1,48 @@
+#include "eplb/state/chrome_trace_event_sink.h"
+
+#include <chrono>
+
+#include "absl/status/status.h"
+#include "eplb/core/event_sink.h"
+#include "gtest/gtest.h"
+#include "nlohmann/json.hpp"
+#include "testing/fake_clock.h"
+
+namespace eplb {
+namespace {
+
+TEST(ChromeTraceEventSinkTest, ShowsEachRearrangementFromStartToEnd) {
+  FakeClock clock;
+  ChromeTraceEventSink trace(clock, /*rank=*/3);
+  clock.AdvanceClock(std::chrono::milliseconds(2));
+  trace.Record(RearrangementStarted{"main", 7});
+  clock.AdvanceClock(std::chrono::milliseconds(5));
+  trace.Record(RearrangementFinished{
+      .model = "main", .step = 7, .moved_slots = 4, .moved_bytes = 64});
+  trace.Record(RearrangementStarted{"main", 9});
+  trace.Record(RearrangementFailed{"main", 9, absl::InternalError("why")});
+  const auto events = nlohmann::json::parse(trace.Json())["traceEvents"];
+  ASSERT_EQ(events.size(), 2);
+  EXPECT_EQ(events[0], nlohmann::json::parse(R"({
+      "name": "rearrangement of main", "cat": "eplb", "ph": "X", "pid": 3,
+      "tid": 0, "ts": 2000.0, "dur": 5000.0,
+      "args": {"outcome": "finished", "step": 7, "moved_slots": 4,
+               "moved_bytes": 64}})"));
+  EXPECT_EQ(events[1]["args"]["outcome"], "failed: INTERNAL: why");
+}
+
+TEST(ChromeTraceEventSinkTest, KeepsTheLatest) {
+  FakeClock clock;
+  ChromeTraceEventSink trace(clock, /*rank=*/0, /*max_spans=*/2);
+  for (int step = 0; step < 5; ++step) {
+    trace.Record(RearrangementStarted{"main", step});
+    trace.Record(RearrangementSkipped{"main", step, "no tokens"});
+  }
+  const auto events = nlohmann::json::parse(trace.Json())["traceEvents"];
+  ASSERT_EQ(events.size(), 2);
+  EXPECT_EQ(events[0]["args"]["step"], 3);
+  EXPECT_EQ(events[1]["args"]["step"], 4);
+}
+
+}  // namespace
+}  // namespace eplb

@@ -1,0 +1,48 @@
+#include "eplb/state/log_event_sink.h"
+
+#include "absl/status/status.h"
+#include "eplb/core/event_sink.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace eplb {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+TEST(LogEventSinkTest, DescribesEveryEventInALine) {
+  StepStatistics step;
+  step.model = "main";
+  step.step = 41;
+  step.balancedness = 0.8125;
+  step.avg_tokens = 13;
+  step.max_tokens = 16;
+  step.steps_until_rearrangement = 9;
+  EXPECT_EQ(DescribeEvent(step),
+            "main: step 41: balancedness 0.8125, tokens per rank 13 on average "
+            "and 16 at most, next rearrangement in 9 steps");
+  step.predicted = true;
+  EXPECT_THAT(DescribeEvent(step), HasSubstr("0.8125 (predicted)"));
+  EXPECT_EQ(DescribeEvent(RearrangementStarted{"main", 1}),
+            "main: step 1: rearranging experts");
+  EXPECT_EQ(
+      DescribeEvent(RearrangementFinished{.model = "main",
+                                          .step = 2,
+                                          .moved_slots = 3,
+                                          .moved_bytes = 400,
+                                          .seconds = 0.25,
+                                          .balancedness_before = 0.5,
+                                          .balancedness_planned = 0.75}),
+      "main: step 2: rearranged experts in 0.250 s: 3 slots and 400 bytes "
+      "moved, balancedness 0.7500 planned where there was 0.5000");
+  EXPECT_EQ(DescribeEvent(RearrangementSkipped{"main", 3, "no tokens"}),
+            "main: step 3: rearrangement skipped: no tokens");
+  EXPECT_THAT(DescribeEvent(RearrangementFailed{
+                  "main", 4, absl::UnavailableError("rank 2 has left")}),
+              AllOf(HasSubstr("main: step 4: rearrangement failed"),
+                    HasSubstr("rank 2 has left")));
+}
+
+}  // namespace
+}  // namespace eplb

@@ -1,0 +1,290 @@
+// Opens report pages in Chromium, and compares what they show with their JSON.
+
+#include <unistd.h>
+
+#include <string>
+#include <vector>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "absl/strings/string_view.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "nlohmann/json.hpp"
+#include "testing/run_program.h"
+#include "testing/temporary_folder.h"
+
+namespace eplb {
+namespace {
+
+using ::testing::Contains;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+using Json = nlohmann::json;
+
+constexpr char kChromium[] = "/usr/bin/chromium";
+
+// Comes before everything else in the page.
+constexpr char kListen[] = R"html(<script>
+const problems = [];
+addEventListener("error", (e) => problems.push("error: " + e.message), true);
+addEventListener("unhandledrejection",
+                 (e) => problems.push("rejection: " + e.reason));
+addEventListener("securitypolicyviolation",
+                 (e) => problems.push("policy: " + e.blockedURI));
+for (const level of ["error", "warn"]) {
+  console[level] = (...words) => problems.push(level + ": " + words.join(" "));
+}
+</script>)html";
+
+// Comes after everything else; puts what it found into the page.
+constexpr char kProbe[] = R"html(<script>
+addEventListener("load", () => setTimeout(() => {
+const figures = JSON.parse(document.getElementById("figures").textContent);
+const checked = {};
+const count = (what) => checked[what] = (checked[what] || 0) + 1;
+const at = (path) => path.split(".").reduce((value, key) => value[key], figures);
+const same = (what, shown, value, tolerance) => {
+  count(what);
+  if (!(Math.abs(shown - value) <= tolerance)) {
+    problems.push(`differs: ${what}: ${shown} shown, ${value} in the JSON`);
+  }
+};
+const ask = (what, good) => {
+  count(what);
+  if (!good) problems.push("wrong: " + what);
+};
+
+for (const figure of document.querySelectorAll("[data-json]")) {
+  const text = figure.textContent;
+  const digits = (text.split(".")[1] || "").length;
+  same("figure " + figure.dataset.json.replace(/[0-9]+/g, "N"), Number(text),
+       at(figure.dataset.json) * Number(figure.dataset.scale || 1),
+       0.5001 * 10 ** -digits);
+}
+for (const map of document.querySelectorAll(".heat")) {
+  const rows = figures[map.id].load_over_mean;
+  const cells = [...map.querySelectorAll("rect")];
+  ask("cells", cells.length === rows.length * rows[0].length);
+  cells.forEach((cell, i) => {
+    const value = rows[Math.floor(i / rows[0].length)][i % rows[0].length];
+    same("cell", Number(cell.textContent.split(": ")[1]), value, 0.00051);
+  });
+}
+const chart = document.getElementById("balancedness");
+for (const [line, name] of [["with", "balancedness"],
+                            ["without", "balancedness_without"]]) {
+  const path = chart.querySelector(".line." + line);
+  ask("line " + line, Boolean(path) === Boolean(figures[name]));
+  if (!path) continue;
+  const points = path.getAttribute("d").split(/[ML]/).slice(1);
+  const values = figures[name].filter((value) => value > 0);
+  ask("points", points.length === values.length);
+  const bottom = Number(chart.dataset.bottom), top = Number(chart.dataset.top);
+  points.forEach((point, i) => {
+    const y = parseFloat(point.split(",")[1]);
+    same("point", (bottom - y) / (bottom - top), values[i], 0.0001);
+  });
+}
+ask("marks",
+    chart.querySelectorAll(".head").length === figures.rearrangements.length);
+
+// Reading values with the keyboard and with the pointer.
+const readout = (picture) =>
+    picture.parentElement.querySelector(".readout").textContent;
+const press = (picture, key) => picture.dispatchEvent(
+    new KeyboardEvent("keydown", {key, bubbles: true, cancelable: true}));
+ask("chart takes the focus", chart.tabIndex === 0);
+press(chart, "Home");
+press(chart, "ArrowRight");
+ask("chart reads its values", readout(chart).startsWith(
+    `${figures.step_name} ${figures.steps[1]}: ` +
+    figures.balancedness[1].toFixed(4)));
+press(chart, "End");
+ask("chart reads its end", readout(chart).includes(
+    " " + figures.steps[figures.steps.length - 1] + ": "));
+const map = document.getElementById("ranks_after");
+press(map, "Home");
+press(map, "ArrowDown");
+ask("map reads the next layer", readout(map).startsWith("layer 1, rank 0: "));
+press(map, "End");
+press(map, "ArrowDown");
+ask("map stays inside", map.querySelectorAll(".at").length === 1);
+const cell = map.querySelectorAll("rect")[2];
+cell.dispatchEvent(new PointerEvent("pointerover", {bubbles: true}));
+ask("map reads under the pointer",
+    readout(map).startsWith(cell.textContent));
+
+// What screen readers need.
+ask("language", document.documentElement.lang === "en");
+ask("one h1", document.querySelectorAll("h1").length === 1);
+for (const picture of document.querySelectorAll("svg:not([aria-hidden])")) {
+  ask("name of a picture", picture.getAttribute("role") === "img" &&
+      picture.getAttribute("aria-label").length > 20);
+}
+for (const head of document.querySelectorAll("th")) {
+  ask("scope of a heading", head.scope === "col" || head.scope === "row");
+}
+
+// What eyes need: the contrast of text on its background.
+const light = (color) => {
+  const [r, g, b] = color.match(/[0-9.]+/g).map((part) => {
+    const c = Number(part) / 255;
+    return c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
+  });
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+};
+const back = light(getComputedStyle(
+    document.querySelector("section")).backgroundColor);
+const contrast = (color) => {
+  const text = light(color);
+  return (Math.max(text, back) + 0.05) / (Math.min(text, back) + 0.05);
+};
+for (const selector of ["section h2", "figcaption", "td", "caption"]) {
+  const element = document.querySelector(selector);
+  if (!element) continue;
+  ask("contrast of " + selector,
+      contrast(getComputedStyle(element).color) >= 4.5);
+}
+for (const line of document.querySelectorAll(".chart .line")) {
+  ask("contrast of a line", contrast(getComputedStyle(line).stroke) >= 3);
+}
+ask("no resources", performance.getEntriesByType("resource").length === 0);
+
+const result = document.createElement("pre");
+result.id = "probe";
+result.textContent = btoa(unescape(encodeURIComponent(JSON.stringify(
+    {problems, checked, dark: back < 0.5}))));
+document.body.append(result);
+}));
+</script>)html";
+
+class ReportBrowserTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (access(kChromium, X_OK) != 0) GTEST_SKIP() << "no chromium here";
+  }
+
+  std::string PageOf(std::vector<std::string> words, const char* flag) {
+    words.insert(words.begin(), "tools/eplb");
+    words.push_back(absl::StrCat(flag, folder_.PathOf("page.html")));
+    EXPECT_EQ(RunProcess(words).exit_status, 0);
+    return folder_.Read("page.html");
+  }
+  std::string DumpPage() {
+    return PageOf({"report", "--input=testing/data/small_expert_load.jsonl"},
+                  "--output=");
+  }
+  std::string SimulationPage() {
+    return PageOf(
+        {"simulate", "--trace=testing/data/gptoss20b_domain_counts.npy",
+         "--ranks=4,8", "--redundant=0,8", "--interval=20"},
+        "--report=");
+  }
+
+  // Opens the page and returns what the probe in it found.
+  Json Probe(const std::string& page, const std::string& setting = "") {
+    folder_.Write("probed.html",
+                  absl::StrReplaceAll(
+                      page, {{"<head>", absl::StrCat("<head>", kListen)},
+                             {"</body>", absl::StrCat(kProbe, "</body>")}}));
+    std::vector<std::string> words = {
+        "/usr/bin/timeout", "--kill-after=5", "120", kChromium, "--headless",
+        // A sandbox cannot be had inside of another.
+        "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
+        "--enable-logging=stderr", "--virtual-time-budget=10000",
+        "--user-data-dir=" + folder_.PathOf("profile"), "--dump-dom",
+        "file://" + folder_.PathOf("probed.html")};
+    if (!setting.empty()) words.insert(words.end() - 1, setting);
+    const ProgramResult result = RunProcess(
+        words, {.environment = {"HOME=" + folder_.path(),
+                                "XDG_RUNTIME_DIR=" + folder_.path()}});
+    const std::string& dom = result.standard_output;
+    const std::string start = "<pre id=\"probe\">";
+    const size_t begin = dom.find(start);
+    if (begin == std::string::npos) {
+      ADD_FAILURE() << "the probe said nothing; status " << result.exit_status
+                    << ", " << result.standard_error;
+      return {{"problems", Json::array()}, {"checked", Json::object()}};
+    }
+    std::string text;
+    const size_t from = begin + start.size();
+    EXPECT_TRUE(absl::Base64Unescape(
+        dom.substr(from, dom.find("</pre>", from) - from), &text));
+    Json found = Json::parse(text);
+    if (absl::StrContains(result.standard_error, "CONSOLE")) {
+      found["problems"].push_back("console: " + result.standard_error);
+    }
+    return found;
+  }
+
+  TemporaryFolder folder_;
+};
+
+std::vector<std::string> Problems(const Json& found) {
+  return found["problems"].get<std::vector<std::string>>();
+}
+
+TEST_F(ReportBrowserTest, APageOfADumpShowsTheFiguresOfItsJson) {
+  const Json found = Probe(DumpPage());
+  EXPECT_THAT(Problems(found), IsEmpty());
+  EXPECT_EQ(found["checked"]["cell"], 2 * 4 * 4);
+  EXPECT_EQ(found["checked"]["point"], 30);
+  EXPECT_EQ(found["checked"]["figure rearrangements.N.moved_slots"], 2);
+  EXPECT_EQ(found["dark"], false);
+}
+
+TEST_F(ReportBrowserTest, APageOfASimulationShowsTheFiguresOfItsJson) {
+  const Json found = Probe(SimulationPage());
+  EXPECT_THAT(Problems(found), IsEmpty());
+  EXPECT_EQ(found["checked"]["cell"], 2 * 24 * 4);
+  EXPECT_EQ(found["checked"]["point"], 2 * 286);
+  EXPECT_EQ(found["checked"]["figure variants.N.balancedness"], 4);
+  EXPECT_EQ(found["checked"]["figure rearrangements.N.plan_seconds"], 15);
+}
+
+TEST_F(ReportBrowserTest, FollowsTheReadersChoiceOfDark) {
+  const Json found =
+      Probe(SimulationPage(), "--blink-settings=preferredColorScheme=0");
+  EXPECT_THAT(Problems(found), IsEmpty());
+  EXPECT_EQ(found["dark"], true);
+}
+
+TEST_F(ReportBrowserTest, SaysEverythingWithoutScripts) {
+  // The page's own script is the last one; without it, the figures and
+  // pictures are still there.
+  std::string page = DumpPage();
+  const size_t script = page.rfind("<script>");
+  page.erase(script, page.rfind("</script>") - script);
+  const std::vector<std::string> problems = Problems(Probe(page));
+  EXPECT_THAT(problems, Contains(HasSubstr("chart takes the focus")));
+  EXPECT_THAT(problems, Not(Contains(HasSubstr("differs"))));
+  EXPECT_THAT(problems, Not(Contains(HasSubstr("cells"))));
+}
+
+TEST_F(ReportBrowserTest, TheProbeSeesAFigureThatDiffers) {
+  const std::string page = DumpPage();
+  const std::string path = "data-json=\"rearrangements.1.moved_slots\">";
+  EXPECT_THAT(Problems(Probe(absl::StrReplaceAll(page, {{path, path + "9"}}))),
+              Contains(HasSubstr("differs: figure rearrangements.N.moved")));
+  EXPECT_THAT(Problems(Probe(absl::StrReplaceAll(
+                  page, {{"layer 1, rank 2: ", "layer 1, rank 2: 7"}}))),
+              Contains(HasSubstr("differs: cell")));
+}
+
+TEST_F(ReportBrowserTest, TheProbeSeesErrorsAndThePolicyForbidsTheNetwork) {
+  const std::string page = absl::StrReplaceAll(
+      DumpPage(), {{"</h1>",
+                    "</h1><img alt=\"\" src=\"http://localhost:9/x.png\">"
+                    "<script>throw new Error(\"on purpose\");</script>"}});
+  const std::vector<std::string> problems = Problems(Probe(page));
+  EXPECT_THAT(problems, Contains(HasSubstr("on purpose")));
+  EXPECT_THAT(problems, Contains(HasSubstr("policy: http://localhost:9")));
+  EXPECT_THAT(problems, Contains(HasSubstr("console: ")));
+}
+
+}  // namespace
+}  // namespace eplb

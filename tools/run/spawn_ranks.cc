@@ -1,0 +1,203 @@
+#include "tools/run/spawn_ranks.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/types.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "eplb/core/clock.h"
+#include "eplb/core/status_macros.h"
+#include "tools/command/exit_status.h"
+#include "tools/run/stop_signal.h"
+
+namespace eplb {
+namespace {
+
+// The read end of a pipe whose write end the child holds until it ends, however
+// that comes: what the parent waits for with a deadline.
+struct Child {
+  pid_t process = -1;
+  int life_line = -1;
+};
+
+absl::Status HowItEnded(int rank, pid_t process, int status) {
+  const std::string who = absl::StrCat("rank ", rank, " (process ", process);
+  if (WIFSIGNALED(status)) {
+    return absl::UnavailableError(
+        absl::StrCat(who, ") was ended by signal ", WTERMSIG(status), " (",
+                     strsignal(WTERMSIG(status)), ")"));
+  }
+  const int exit_status = WEXITSTATUS(status);
+  const std::string sentence =
+      absl::StrCat(who, ") ended with exit status ", exit_status);
+  switch (exit_status) {
+    case kExitDone:
+      return absl::OkStatus();
+    case kExitBadInput:
+      return absl::InvalidArgumentError(sentence);
+    case kExitLostPeer:
+      return absl::UnavailableError(sentence);
+    default:
+      return absl::InternalError(sentence);
+  }
+}
+
+// The children of one job. Those that are left when it goes are killed.
+class Children {
+ public:
+  Children() = default;
+  Children(const Children&) = delete;
+  Children& operator=(const Children&) = delete;
+  ~Children() {
+    Signal(SIGKILL);
+    for (const Child& child : children_) Reap(child);
+  }
+
+  // Whether this is the child.
+  absl::StatusOr<bool> Fork();
+
+  // Waits until all have ended, or until `grace` after the first bad end.
+  absl::Status Wait(const StopSignal& stop, Clock& clock,
+                    std::chrono::milliseconds grace);
+
+ private:
+  bool AnyLives() const;
+  std::vector<pollfd> LifeLines() const;
+  void Signal(int signal_number) const;
+  int Reap(const Child& child) const;
+  // Takes leave of those that have ended, and notes in `cause_` what did.
+  void ReapEnded();
+
+  std::vector<Child> children_;  // By rank; life_line is -1 after the end.
+  // The first bad end. The others follow from a signal, even if they are seen
+  // first.
+  absl::Status cause_;
+  bool cause_is_signal_ = false;
+};
+
+absl::StatusOr<bool> Children::Fork() {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("cannot make a pipe: ", strerror(errno)));
+  }
+  const pid_t parent = getpid();
+  const pid_t process = fork();
+  if (process < 0) {
+    close(ends[0]);
+    close(ends[1]);
+    return absl::ResourceExhaustedError(absl::StrCat(
+        "cannot start rank ", children_.size(), ": ", strerror(errno)));
+  }
+  if (process == 0) {
+    // Signals of a terminal go to the parent alone, which hands them on; and
+    // nobody outlives it.
+    setpgid(0, 0);
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent) _exit(kExitLostPeer);
+    children_.clear();
+    return true;
+  }
+  close(ends[1]);
+  children_.push_back({process, ends[0]});
+  return false;
+}
+
+void Children::Signal(int signal_number) const {
+  for (const Child& child : children_) {
+    if (child.life_line >= 0) kill(child.process, signal_number);
+  }
+}
+
+int Children::Reap(const Child& child) const {
+  if (child.life_line < 0) return 0;
+  close(child.life_line);
+  int status = 0;
+  while (waitpid(child.process, &status, 0) < 0 && errno == EINTR) {
+  }
+  return status;
+}
+
+void Children::ReapEnded() {
+  std::vector<pollfd> polls = LifeLines();
+  poll(polls.data(), polls.size(), 0);
+  for (size_t rank = 0; rank < children_.size(); ++rank) {
+    Child& child = children_[rank];
+    if (child.life_line < 0 || (polls[rank].revents & POLLHUP) == 0) continue;
+    const int status = Reap(child);
+    child.life_line = -1;
+    const absl::Status end =
+        HowItEnded(static_cast<int>(rank), child.process, status);
+    if (cause_.ok() || (WIFSIGNALED(status) && !cause_is_signal_)) {
+      cause_ = end;
+      cause_is_signal_ = WIFSIGNALED(status);
+    }
+  }
+}
+
+std::vector<pollfd> Children::LifeLines() const {
+  std::vector<pollfd> polls;
+  // poll(2) passes over what is negative.
+  for (const Child& child : children_) polls.push_back({child.life_line, 0, 0});
+  return polls;
+}
+
+bool Children::AnyLives() const {
+  return std::any_of(children_.begin(), children_.end(),
+                     [](const Child& child) { return child.life_line >= 0; });
+}
+
+absl::Status Children::Wait(const StopSignal& stop, Clock& clock,
+                            std::chrono::milliseconds grace) {
+  bool stop_handed_on = false;
+  SteadyTime deadline = SteadyTime::max();
+  while (AnyLives() && clock.Now() < deadline) {
+    if (stop.requested() && !std::exchange(stop_handed_on, true)) {
+      Signal(SIGINT);
+    }
+    // A job may take for ever, but a signal between the look at `stop` and the
+    // wait must not go unseen for so long.
+    const auto wait = std::chrono::ceil<std::chrono::milliseconds>(std::min(
+        deadline - clock.Now(), SteadyTime::duration(std::chrono::seconds(1))));
+    std::vector<pollfd> polls = LifeLines();
+    poll(polls.data(), polls.size(), static_cast<int>(wait.count()));
+    ReapEnded();
+    if (!cause_.ok() && deadline == SteadyTime::max()) {
+      deadline = clock.Now() + grace;
+    }
+  }
+  return cause_;
+}
+
+}  // namespace
+
+absl::StatusOr<std::optional<int>> SpawnRanks(int num_ranks, Clock& clock,
+                                              std::chrono::milliseconds grace) {
+  // A child has the default again when it returns from here.
+  const StopSignal stop;
+  Children children;
+  for (int rank = 0; rank < num_ranks; ++rank) {
+    EPLB_ASSIGN_OR_RETURN(const bool is_child, children.Fork());
+    if (is_child) return rank;
+  }
+  EPLB_RETURN_IF_ERROR(children.Wait(stop, clock, grace));
+  return std::nullopt;
+}
+
+}  // namespace eplb
