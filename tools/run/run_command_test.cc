@@ -186,6 +186,8 @@ TEST(RunCommandTest, WhatCannotBeIsRefusedInOneLine) {
   ExpectRefused({"--traffic=zip:1"}, "zip:1");
   ExpectRefused({"--traffic=file:none.npy"}, "none.npy");
   ExpectRefused({"--expert_bytes=100"}, "[1024, ");
+  ExpectRefused({"--layers=4096", "--expert_bytes=2147483647"},
+                "RESOURCE_EXHAUSTED: the weights of 8 ranks take 640.2 TiB");
   ExpectRefused({"--spawn"}, "--spawn: needs --backend=gloo");
   ExpectRefused({"--backend=glo"}, "did you mean gloo");
   ExpectRefused({"--backend=gloo"}, "--spawn");
