@@ -18,6 +18,7 @@
 #include "eplb/state/eplb_state.h"
 #include "eplb/state/state_test_engine.h"
 #include "kernels/cpu/cpu_device.h"
+#include "kernels/device.h"
 #include "policies/policy_registry.h"
 #include "testing/deterministic_random.h"
 #include "testing/recording_event_sink.h"
@@ -53,6 +54,8 @@ struct TestRank {
   // Of the test, beside those of the state.
   std::unique_ptr<Communicator> control;
   CpuDevice device{{.num_threads = 1}};
+  // What the state gets, for tests of what a device does to it.
+  Device* state_device = &device;
   std::unique_ptr<Stream> stream;
   PolicyRegistry policies;
   RecordingEventSink events;
