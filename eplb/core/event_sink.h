@@ -59,6 +59,9 @@ struct StepStatistics {
 struct RearrangementStarted {
   std::string model;
   int64_t step = 0;
+  // Steps since the interval that it belongs to: in the background a run begins
+  // later when another one is busy then.
+  int64_t overdue_steps = 0;
 };
 
 struct RearrangementFinished {

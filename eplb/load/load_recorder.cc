@@ -141,19 +141,4 @@ absl::Status LoadRecorder::Record(PassCounts counts, LoadWindow& window) {
   return status;
 }
 
-std::vector<int64_t> LoadRecorder::SumReplicas(
-    absl::Span<const int64_t> slot_counts) const {
-  std::vector<int64_t> logical(first_slot_.size());
-  for (int layer = 0; layer < num_layers_; ++layer) {
-    const int64_t* const counts = &slot_counts[layer * num_slots_];
-    int64_t* const sums = &logical[layer * num_experts_];
-    const int32_t* const first = &first_slot_[layer * num_experts_];
-    for (size_t e = 0; e < num_experts_; ++e) sums[e] = counts[first[e]];
-    for (const FurtherSlot& further : further_slots_[layer]) {
-      sums[further.expert] += counts[further.slot];
-    }
-  }
-  return logical;
-}
-
 }  // namespace eplb

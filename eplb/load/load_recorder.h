@@ -67,11 +67,6 @@ class LoadRecorder {
   // a sum that is too large as the largest int32.
   absl::Status Record(PassCounts counts, LoadWindow& window);
 
-  // The loads of a pass per logical expert, [layers, logical experts]
-  // row-major; for counts that may be sums over ranks. `slot_counts` is
-  // [layers, slots].
-  std::vector<int64_t> SumReplicas(absl::Span<const int64_t> slot_counts) const;
-
   int num_slots() const { return static_cast<int>(num_slots_); }
 
  private:

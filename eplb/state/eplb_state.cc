@@ -41,6 +41,24 @@ absl::Status CheckDependencies(const EplbDependencies& dependencies) {
   return check("clock", dependencies.clock);
 }
 
+absl::Status CheckBackgroundChannel(const EplbConfig& config,
+                                    const EplbDependencies& dependencies) {
+  if (!config.use_async || dependencies.data_has_dedicated_order) {
+    return absl::OkStatus();
+  }
+  if (!dependencies.data_serves_device && config.communicator != "nccl") {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(
+      "use_async with a data channel that moves device memory (NCCL): the "
+      "worker's NCCL operations and those of the engine are issued by two "
+      "threads, in an order that differs between ranks, and deadlock. Use Gloo "
+      "for data (data = null, data_serves_device = false): device weights then "
+      "go through pinned host memory. Or set data_has_dedicated_order where "
+      "all "
+      "NCCL operations of the process are known to be issued in one order");
+}
+
 absl::StatusOr<ExpertLoads> NoLoads(const ModelShape& shape) {
   return ExpertLoads::Create(
       shape.num_layers, shape.num_logical_experts,
@@ -70,11 +88,7 @@ absl::StatusOr<std::unique_ptr<EplbState>> EplbState::Create(
     EplbConfig config, const EplbDependencies& dependencies) {
   EPLB_RETURN_IF_ERROR(config.Validate());
   EPLB_RETURN_IF_ERROR(CheckDependencies(dependencies));
-  if (config.use_async) {
-    return absl::UnimplementedError(
-        "use_async: rearranging in the background is not supported; "
-        "use_async = false rearranges in the step");
-  }
+  EPLB_RETURN_IF_ERROR(CheckBackgroundChannel(config, dependencies));
   EPLB_ASSIGN_OR_RETURN(const PlacementPolicy* const policy,
                         dependencies.policies->Find(config.policy));
   EPLB_RETURN_IF_ERROR(dependencies.device->BindThread());
@@ -91,9 +105,13 @@ absl::StatusOr<std::unique_ptr<EplbState>> EplbState::Create(
       std::unique_ptr<Group> group,
       Group::Create(std::move(options), dependencies.members,
                     *dependencies.control, dependencies.data, config.Fields()));
-  return std::unique_ptr<EplbState>(
+  auto state = std::unique_ptr<EplbState>(
       new EplbState(std::move(config), dependencies, *policy, std::move(group),
                     std::move(stream)));
+  if (state->config_.use_async) {
+    EPLB_RETURN_IF_ERROR(state->CreateBackground());
+  }
+  return state;
 }
 
 EplbState::EplbState(EplbConfig config, const EplbDependencies& dependencies,
@@ -195,6 +213,12 @@ absl::Status EplbState::AddModel(const std::string& name,
                                  const ModelOptions& options,
                                  const StartingLoads* start) {
   EPLB_RETURN_IF_ERROR(CheckUsable());
+  if (is_in_background()) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("model '", name,
+                     "' comes after StartBackground: models are added "
+                     "before"));
+  }
   EPLB_RETURN_IF_ERROR(Begin());
   auto model = CreateModel(name, shape, std::move(weights), options, start);
   absl::Status mine = model.status();
@@ -225,6 +249,13 @@ absl::Status EplbState::Step(const StepOptions& options) {
   EPLB_RETURN_IF_ERROR(CheckUsable());
   Stream& stream = options.stream == nullptr ? *stream_ : *options.stream;
   if (options.is_profile) return Rearrange({.profile = true}).status();
+  if (is_held_up_) {
+    const int64_t forward_id = options.forward_id.value_or(forward_id_);
+    if (forward_id == forward_id_) return EndStep(stream);
+    return absl::FailedPreconditionError(
+        absl::StrCat("step ", forward_id, " while step ", forward_id_,
+                     " has not ended: it is to be called again"));
+  }
   forward_id_ = options.forward_id.value_or(forward_id_ + 1);
   // An error does not end the step: ranks count steps, whatever happens.
   absl::Status status;
@@ -234,13 +265,32 @@ absl::Status EplbState::Step(const StepOptions& options) {
     status.Update(ReportStatistics(options.is_dummy, stream));
   }
   if (!options.is_dummy) status.Update(RecordPasses(stream));
-  if (counter_.Advance()) {
-    status.Update(Rearrange({}).status());
-  }
+  is_at_interval_ = counter_.Advance();
+  status.Update(EndStep(stream));
   return status;
 }
 
+absl::Status EplbState::EndStep(Stream& stream) {
+  if (!is_in_background()) {
+    return is_at_interval_ ? Rearrange({}).status() : absl::OkStatus();
+  }
+  const absl::Status passed = background_->Pass(forward_id_, stream);
+  is_held_up_ = absl::IsUnavailable(passed) || absl::IsDeadlineExceeded(passed);
+  EPLB_RETURN_IF_ERROR(passed);
+  return background_->MayBegin(forward_id_, is_at_interval_);
+}
+
 absl::Status EplbState::ReportStatistics(bool is_dummy, Stream& stream) {
+  if (is_in_background()) {
+    absl::Status status;
+    background_->AddStatistics(
+        forward_id_, {.counts = LoadSums::CollectPasses(
+                          models_, is_dummy, with_dump_, group_->rank(),
+                          group_->Deadline(), stream, status),
+                      .with_windows = with_dump_,
+                      .steps_until_rearrangement = counter_.steps_until_due()});
+    return status;
+  }
   EPLB_RETURN_IF_ERROR(Begin());
   EPLB_ASSIGN_OR_RETURN(
       const std::vector<LoadSums::ModelPass> passes,
@@ -248,12 +298,12 @@ absl::Status EplbState::ReportStatistics(bool is_dummy, Stream& stream) {
   if (group_->rank() != 0) return absl::OkStatus();
   absl::Status status;
   for (int i = 0; i < models_.size(); ++i) {
-    status.Update(
-        ReportStep(models_[i], passes[i], group_->topology(),
-                   {.step = forward_id_,
-                    .steps_until_rearrangement = counter_.steps_until_due(),
-                    .with_table = config_.log_balancedness_verbose,
-                    .events = dependencies_.events}));
+    status.Update(ReportStep(
+        models_[i], models_[i].placement(), passes[i], group_->topology(),
+        {.step = forward_id_,
+         .steps_until_rearrangement = counter_.steps_until_due(),
+         .with_table = config_.log_balancedness_verbose,
+         .events = dependencies_.events}));
   }
   return status;
 }

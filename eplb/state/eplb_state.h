@@ -35,6 +35,8 @@
 #include "eplb/core/rank_mapping.h"
 #include "eplb/core/topology.h"
 #include "eplb/shuffle/expert_weights.h"
+#include "eplb/state/background/background_rearrangement.h"
+#include "eplb/state/background_balancer.h"
 #include "eplb/state/eplb_config.h"
 #include "eplb/state/group.h"
 #include "eplb/state/joining_state.h"
@@ -76,6 +78,16 @@ struct EplbDependencies {
   // `control_factory` when null.
   CommunicatorFactory* control_factory = nullptr;
   CommunicatorFactory* data_factory = nullptr;
+
+  // The same for the worker of use_async, with epochs of their own: factories
+  // that number theirs apart from those above.
+  CommunicatorFactory* background_control_factory = nullptr;
+  CommunicatorFactory* background_data_factory = nullptr;
+  // The caller vouches that operations of the worker's NCCL channel and all
+  // other NCCL operations of the process are issued in one order on all ranks.
+  // Without that NCCL is refused for use_async: two threads that issue them
+  // deadlock.
+  bool data_has_dedicated_order = false;
 
   const PolicyRegistry* policies = nullptr;
   Device* device = nullptr;
@@ -137,7 +149,7 @@ struct JoiningModel {
 class EplbState {
  public:
   // FailedPrecondition, on all ranks, when their configurations differ.
-  // Unimplemented for use_async.
+  // For use_async InvalidArgument when weights would go over NCCL.
   static absl::StatusOr<std::unique_ptr<EplbState>> Create(
       EplbConfig config, const EplbDependencies& dependencies);
 
@@ -153,8 +165,31 @@ class EplbState {
                         ExpertWeights weights, const ModelOptions& options = {},
                         const StartingLoads* start = nullptr);
 
-  // After every forward pass, on all ranks.
+  // After every forward pass, on all ranks. In the background mode it does not
+  // wait for other ranks; where it returns Unavailable or DeadlineExceeded the
+  // step has not ended, and the next call goes on with it (docs/async.md).
   absl::Status Step(const StepOptions& options = {});
+
+  // Starts rearranging in the background, after all models were added and the
+  // engine has profiled. Nothing without use_async, or when it is started.
+  // After a resize it is to be started again.
+  absl::Status StartBackground();
+
+  // Collective, after the same step: layers that are agreed on switch, the rest
+  // of a run is dropped. Nothing where nothing runs in the background.
+  absl::Status Drain();
+
+  // The engine has rewritten weights, on all ranks after the same step: what
+  // was staged from the old ones is dropped.
+  void WeightsChanged();
+
+  // Local, from any thread, any number of times: ends the worker within
+  // collective_timeout; every later step fails, and nothing switches any more.
+  // Nothing where nothing runs in the background.
+  absl::Status Shutdown();
+
+  // From any thread.
+  BackgroundMetrics background_metrics() const;
 
   // Rearranges now, between a step and the next pass. Returns the loads that
   // were planned from, per model in the order of AddModel. A rank that a shrink
@@ -212,6 +247,16 @@ class EplbState {
       const ModelOptions& options, const StartingLoads* start);
   absl::Status OpenDump(Model& model);
 
+  absl::Status CreateBackground();
+  bool is_in_background() const {
+    return background_ != nullptr && background_->is_started();
+  }
+  // The rest of a step that has counted.
+  absl::Status EndStep(Stream& stream);
+  // Before something that needs all ranks and models to itself.
+  absl::Status StopBackground();
+  absl::Status ResizeBackground(const GroupMembers& members);
+
   absl::Status ReportStatistics(bool is_dummy, Stream& stream);
   absl::Status RecordPasses(Stream& stream);
   absl::Status ZeroPasses(Stream& stream);
@@ -256,6 +301,12 @@ class EplbState {
   RearrangementCounter counter_;
   LoadSums load_sums_;
   int64_t forward_id_ = -1;
+  // With use_async.
+  std::unique_ptr<BackgroundBalancer> background_;
+  // Whether step forward_id_ has counted but not passed its fence, and whether
+  // it is at an interval.
+  bool is_held_up_ = false;
+  bool is_at_interval_ = false;
   // Whether rank 0 writes dumps: the others then send it their windows.
   bool with_dump_ = false;
   absl::Status unusable_;

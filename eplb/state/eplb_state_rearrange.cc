@@ -110,6 +110,8 @@ absl::StatusOr<std::vector<ExpertLoads>> EplbState::Rearrange(
         "execute_shuffle = false sums up the loads; with global_loads there "
         "is nothing to sum up");
   }
+  // A run in the background ends first.
+  EPLB_RETURN_IF_ERROR(Drain());
   if (options.profile) {
     EPLB_RETURN_IF_ERROR(Profile());
     return std::vector<ExpertLoads>();

@@ -113,6 +113,7 @@ absl::StatusOr<std::vector<ExpertLoads>> EplbState::Resize(
     return absl::FailedPreconditionError(
         "a resize of a state without models: there is nothing to move");
   }
+  EPLB_RETURN_IF_ERROR(StopBackground());
   return options.resize->rank_mapping->num_new_ranks() > group_->size()
              ? Grow(options)
              : Shrink(options);
@@ -138,6 +139,7 @@ absl::StatusOr<std::vector<ExpertLoads>> EplbState::Grow(
   // is set when they do.
   SetRedundancy(EplbConfig::kAutoRedundantExperts);
   EPLB_RETURN_IF_ERROR(group_->Connect(resize.members));
+  EPLB_RETURN_IF_ERROR(ResizeBackground(resize.members));
   return FinishGrowth(std::move(state), options.global_loads, nullptr);
 }
 
@@ -311,6 +313,7 @@ absl::Status EplbState::FinishShrink(const ResizeOptions& resize) {
   SetRedundancy(placements[0].num_slots() -
                 placements[0].num_logical_experts());
   EPLB_RETURN_IF_ERROR(group_->Connect(resize.members));
+  EPLB_RETURN_IF_ERROR(ResizeBackground(resize.members));
   group_->set_forward_id(forward_id_);
   return group_->AgreeOn(ResizeModels(placements));
 }

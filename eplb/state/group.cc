@@ -49,7 +49,7 @@ absl::StatusOr<std::unique_ptr<Group>> Group::Create(
   group->members_ = std::move(members);
   group->configuration_ = std::move(configuration);
   group->context_.state = StableHash().Add(group->options_.name).value();
-  EPLB_RETURN_IF_ERROR(group->OpenChannels(control, data));
+  EPLB_RETURN_IF_ERROR(group->OpenChannels(control, data, group->Deadline()));
   return group;
 }
 
@@ -74,10 +74,11 @@ absl::StatusOr<Topology> Group::TopologyOf(const GroupMembers& members) const {
   return Topology::Create(std::move(node_of_rank));
 }
 
-absl::Status Group::OpenChannels(Communicator& control, Communicator* data) {
+absl::Status Group::OpenChannels(Communicator& control, Communicator* data,
+                                 SteadyTime deadline) {
   EPLB_ASSIGN_OR_RETURN(
       std::unique_ptr<Communicator> control_clone,
-      control.Clone(absl::StrCat(options_.name, "/control"), Deadline()));
+      control.Clone(absl::StrCat(options_.name, "/control"), deadline));
   auto checked =
       std::make_shared<CheckedCommunicator>(std::move(control_clone));
   context_.epoch = epoch_;
@@ -87,17 +88,17 @@ absl::Status Group::OpenChannels(Communicator& control, Communicator* data) {
   checked->context() = context_;
   checked->set_configuration(configuration_);
   // Compares what the ranks hold, before there is anything to lose.
-  EPLB_RETURN_IF_ERROR(checked->Barrier(Deadline()));
+  EPLB_RETURN_IF_ERROR(checked->Barrier(deadline));
   Communicator& data_base = data == nullptr ? control : *data;
   EPLB_ASSIGN_OR_RETURN(
       std::unique_ptr<Communicator> data_clone,
-      data_base.Clone(absl::StrCat(options_.name, "/data"), Deadline()));
+      data_base.Clone(absl::StrCat(options_.name, "/data"), deadline));
   rank_ = checked->rank();
   channels_ = {std::move(checked), std::move(data_clone)};
   return absl::OkStatus();
 }
 
-absl::Status Group::ConnectAt(uint64_t epoch) {
+absl::Status Group::ConnectAt(uint64_t epoch, SteadyTime deadline) {
   if (!can_connect()) {
     return absl::FailedPreconditionError(
         absl::StrCat(options_.name,
@@ -113,13 +114,13 @@ absl::Status Group::ConnectAt(uint64_t epoch) {
   epoch_ = epoch;
   EPLB_ASSIGN_OR_RETURN(std::unique_ptr<Communicator> control,
                         options_.control_factory->Connect(
-                            epoch, members_.ranks_of_job, Deadline()));
+                            epoch, members_.ranks_of_job, deadline));
   std::unique_ptr<Communicator> data;
   if (options_.data_factory != nullptr) {
     EPLB_ASSIGN_OR_RETURN(data, options_.data_factory->Connect(
-                                    epoch, members_.ranks_of_job, Deadline()));
+                                    epoch, members_.ranks_of_job, deadline));
   }
-  EPLB_RETURN_IF_ERROR(OpenChannels(*control, data.get()));
+  EPLB_RETURN_IF_ERROR(OpenChannels(*control, data.get(), deadline));
   base_control_ = std::move(control);
   base_data_ = std::move(data);
   has_failed_ = false;
@@ -138,6 +139,23 @@ absl::Status Group::Connect(GroupMembers members) {
   num_begins_ = 0;
   context_ = {.state = context_.state};
   return Note(ConnectAt(members_.epoch));
+}
+
+absl::Status Group::Adopt(GroupMembers members, Communicator& control,
+                          Communicator* data) {
+  EPLB_ASSIGN_OR_RETURN(topology_, TopologyOf(members));
+  members_ = std::move(members);
+  epoch_ = members_.epoch;
+  num_begins_ = 0;
+  context_ = {.state = context_.state};
+  channels_ = {};
+  base_control_.reset();
+  base_data_.reset();
+  return OpenChannels(control, data, Deadline());
+}
+
+absl::Status Group::ConnectAttempt(uint64_t attempt, SteadyTime deadline) {
+  return ConnectAt(members_.epoch + attempt, deadline);
 }
 
 absl::Status Group::Begin(int64_t forward_id) {

@@ -65,6 +65,19 @@ class Group {
   // the headers say about this rank begins from nothing, as on a new one.
   absl::Status Connect(GroupMembers members);
 
+  // As Create, for other members: the group goes on with channels from these.
+  absl::Status Adopt(GroupMembers members, Communicator& control,
+                     Communicator* data);
+
+  // Connects the present members anew, for an owner that numbers its attempts
+  // itself, from 1, and never calls Begin.
+  absl::Status ConnectAttempt(uint64_t attempt, SteadyTime deadline);
+
+  // What the present epoch's channels were cloned from; null when they are not
+  // the group's own.
+  Communicator* base_control() const { return base_control_.get(); }
+  Communicator* base_data() const { return base_data_.get(); }
+
   // Gathers all ranks, at the same forward id, before they do something
   // together. Every rank calls as often as the others: which epoch comes next
   // follows from that.
@@ -118,8 +131,12 @@ class Group {
   explicit Group(GroupOptions options) : options_(std::move(options)) {}
 
   absl::StatusOr<Topology> TopologyOf(const GroupMembers& members) const;
-  absl::Status OpenChannels(Communicator& control, Communicator* data);
-  absl::Status ConnectAt(uint64_t epoch);
+  absl::Status OpenChannels(Communicator& control, Communicator* data,
+                            SteadyTime deadline);
+  absl::Status ConnectAt(uint64_t epoch) {
+    return ConnectAt(epoch, Deadline());
+  }
+  absl::Status ConnectAt(uint64_t epoch, SteadyTime deadline);
   absl::Status NotConnected() const;
   // The control channel, ready to be used; an error when there is none.
   absl::StatusOr<CheckedCommunicator*> Control();

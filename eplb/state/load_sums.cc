@@ -32,24 +32,22 @@ size_t NumPassCounts(const Model& model) {
 }
 
 // Where every rank counts the tokens of all, one speaks for them.
-bool Contributes(const Model& model, const Group& group) {
-  return model.options().counted_tokens == CountedTokens::kLocal ||
-         group.rank() == 0;
+bool Contributes(const Model& model, int rank) {
+  return model.options().counted_tokens == CountedTokens::kLocal || rank == 0;
 }
 
-}  // namespace
-
-void LoadSums::AppendWindow(Model& model, bool contributes) {
-  const size_t begin = values_.size();
-  values_.resize(begin + NumExperts(model));
+void AppendWindow(Model& model, bool contributes,
+                  std::vector<int64_t>& values) {
+  const size_t begin = values.size();
+  values.resize(begin + NumExperts(model));
   if (!contributes) return;
-  model.window().CopySums(absl::MakeSpan(values_).subspan(begin));
+  model.window().CopySums(absl::MakeSpan(values).subspan(begin));
 }
 
-absl::Status LoadSums::AppendPass(Model& model, bool contributes,
-                                  SteadyTime deadline, Stream& stream) {
-  const size_t begin = values_.size();
-  values_.resize(begin + NumPassCounts(model));
+absl::Status AppendPass(Model& model, bool contributes, SteadyTime deadline,
+                        Stream& stream, std::vector<int64_t>& values) {
+  const size_t begin = values.size();
+  values.resize(begin + NumPassCounts(model));
   if (!contributes) return absl::OkStatus();
   EPLB_ASSIGN_OR_RETURN(const PassCounts counts,
                         model.ReadPass(stream, deadline));
@@ -57,21 +55,54 @@ absl::Status LoadSums::AppendPass(Model& model, bool contributes,
   for (int layer = 0; layer < model.shape().num_layers; ++layer) {
     const int32_t* const row = counts.data + layer * counts.layer_stride;
     // A counter that ran over is reported where the pass is recorded.
-    std::transform(row, row + width, &values_[begin + layer * width],
+    std::transform(row, row + width, &values[begin + layer * width],
                    [](int32_t count) { return std::max(count, 0); });
   }
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::vector<ExpertLoads>> LoadSums::SumWindows(
-    const ModelSet& models, Group& group) {
-  values_.clear();
+void AppendWindows(const ModelSet& models, int rank,
+                   std::vector<int64_t>& values) {
   for (const std::unique_ptr<Model>& model : models) {
-    AppendWindow(*model, Contributes(*model, group));
+    AppendWindow(*model, Contributes(*model, rank), values);
   }
-  EPLB_RETURN_IF_ERROR(group.AllReduceSum(absl::MakeSpan(values_)));
+}
+
+void AppendPasses(const ModelSet& models, bool is_dummy, bool with_windows,
+                  int rank, SteadyTime deadline, Stream& stream,
+                  std::vector<int64_t>& values, absl::Status& status) {
+  for (const std::unique_ptr<Model>& model : models) {
+    const bool contributes = Contributes(*model, rank);
+    status.Update(
+        AppendPass(*model, contributes && !is_dummy, deadline, stream, values));
+    if (with_windows) AppendWindow(*model, contributes, values);
+  }
+}
+
+}  // namespace
+
+std::vector<int64_t> LoadSums::CollectWindows(const ModelSet& models,
+                                              int rank) {
+  std::vector<int64_t> values;
+  AppendWindows(models, rank, values);
+  return values;
+}
+
+std::vector<int64_t> LoadSums::CollectPasses(const ModelSet& models,
+                                             bool is_dummy, bool with_windows,
+                                             int rank, SteadyTime deadline,
+                                             Stream& stream,
+                                             absl::Status& status) {
+  std::vector<int64_t> values;
+  AppendPasses(models, is_dummy, with_windows, rank, deadline, stream, values,
+               status);
+  return values;
+}
+
+absl::StatusOr<std::vector<ExpertLoads>> LoadSums::SplitWindows(
+    absl::Span<const int64_t> sums, const ModelSet& models) {
   std::vector<ExpertLoads> loads;
-  auto next = values_.begin();
+  auto next = sums.begin();
   for (const std::unique_ptr<Model>& model : models) {
     const auto end = next + static_cast<ptrdiff_t>(NumExperts(*model));
     EPLB_ASSIGN_OR_RETURN(
@@ -85,21 +116,10 @@ absl::StatusOr<std::vector<ExpertLoads>> LoadSums::SumWindows(
   return loads;
 }
 
-absl::StatusOr<std::vector<LoadSums::ModelPass>> LoadSums::SumPasses(
-    const ModelSet& models, bool is_dummy, bool with_windows, Group& group,
-    Stream& stream) {
-  values_.clear();
-  absl::Status mine;
-  for (const std::unique_ptr<Model>& model : models) {
-    const bool contributes = Contributes(*model, group);
-    mine.Update(
-        AppendPass(*model, contributes && !is_dummy, group.Deadline(), stream));
-    if (with_windows) AppendWindow(*model, contributes);
-  }
-  EPLB_RETURN_IF_ERROR(group.AllReduceSum(absl::MakeSpan(values_)));
-  EPLB_RETURN_IF_ERROR(mine);
+std::vector<LoadSums::ModelPass> LoadSums::SplitPasses(
+    absl::Span<const int64_t> sums, const ModelSet& models, bool with_windows) {
   std::vector<ModelPass> passes(models.size());
-  auto next = values_.begin();
+  auto next = sums.begin();
   const auto take = [&next](size_t count) {
     const auto begin = next;
     next += static_cast<ptrdiff_t>(count);
@@ -110,6 +130,26 @@ absl::StatusOr<std::vector<LoadSums::ModelPass>> LoadSums::SumPasses(
     if (with_windows) passes[i].window = take(NumExperts(models[i]));
   }
   return passes;
+}
+
+absl::StatusOr<std::vector<ExpertLoads>> LoadSums::SumWindows(
+    const ModelSet& models, Group& group) {
+  values_.clear();
+  AppendWindows(models, group.rank(), values_);
+  EPLB_RETURN_IF_ERROR(group.AllReduceSum(absl::MakeSpan(values_)));
+  return SplitWindows(values_, models);
+}
+
+absl::StatusOr<std::vector<LoadSums::ModelPass>> LoadSums::SumPasses(
+    const ModelSet& models, bool is_dummy, bool with_windows, Group& group,
+    Stream& stream) {
+  values_.clear();
+  absl::Status mine;
+  AppendPasses(models, is_dummy, with_windows, group.rank(), group.Deadline(),
+               stream, values_, mine);
+  EPLB_RETURN_IF_ERROR(group.AllReduceSum(absl::MakeSpan(values_)));
+  EPLB_RETURN_IF_ERROR(mine);
+  return SplitPasses(values_, models, with_windows);
 }
 
 }  // namespace eplb

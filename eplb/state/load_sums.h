@@ -8,6 +8,8 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "eplb/core/clock.h"
 #include "eplb/core/expert_loads.h"
 #include "eplb/state/group.h"
 #include "eplb/state/model_set.h"
@@ -19,16 +21,33 @@ namespace eplb {
 // Thread-compatible; meant to be kept, for its memory.
 class LoadSums {
  public:
+  struct ModelPass {
+    std::vector<int64_t> pass;
+    std::vector<int64_t> window;
+  };
+
+  // What this rank alone adds to such a table, for a collective elsewhere: its
+  // windows; or the counts of the present pass. What could not be read is 0,
+  // and told by `status`, since the others count on a table.
+  static std::vector<int64_t> CollectWindows(const ModelSet& models, int rank);
+  static std::vector<int64_t> CollectPasses(const ModelSet& models,
+                                            bool is_dummy, bool with_windows,
+                                            int rank, SteadyTime deadline,
+                                            Stream& stream,
+                                            absl::Status& status);
+  // The parts of the sums, per model. May be called by any thread.
+  static absl::StatusOr<std::vector<ExpertLoads>> SplitWindows(
+      absl::Span<const int64_t> sums, const ModelSet& models);
+  static std::vector<ModelPass> SplitPasses(absl::Span<const int64_t> sums,
+                                            const ModelSet& models,
+                                            bool with_windows);
+
   // What the ranks have recorded in their windows, per model.
   absl::StatusOr<std::vector<ExpertLoads>> SumWindows(const ModelSet& models,
                                                       Group& group);
 
   // The counts of the present pass, as they are counted, [layers, slots or
   // logical experts]; and the windows, where they are asked for.
-  struct ModelPass {
-    std::vector<int64_t> pass;
-    std::vector<int64_t> window;
-  };
   absl::StatusOr<std::vector<ModelPass>> SumPasses(const ModelSet& models,
                                                    bool is_dummy,
                                                    bool with_windows,
@@ -36,10 +55,7 @@ class LoadSums {
                                                    Stream& stream);
 
  private:
-  void AppendWindow(Model& model, bool contributes);
-  absl::Status AppendPass(Model& model, bool contributes, SteadyTime deadline,
-                          Stream& stream);
-
+  // Kept for their memory.
   std::vector<int64_t> values_;
 };
 

@@ -24,8 +24,12 @@ struct Describe {
         event.max_tokens, event.steps_until_rearrangement);
   }
   std::string operator()(const RearrangementStarted& event) const {
-    return absl::StrCat(event.model, ": step ", event.step,
-                        ": rearranging experts");
+    std::string line = absl::StrCat(event.model, ": step ", event.step,
+                                    ": rearranging experts");
+    if (event.overdue_steps > 0) {
+      absl::StrAppend(&line, ", overdue by ", event.overdue_steps, " steps");
+    }
+    return line;
   }
   std::string operator()(const RearrangementFinished& event) const {
     return absl::StrFormat(

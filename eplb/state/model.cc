@@ -130,7 +130,7 @@ LayerView Model::layer_view(int layer) const {
 
 int Model::pass_width() const {
   return options_.counted_experts == CountedExperts::kSlots
-             ? placement_.num_slots()
+             ? shape_.num_physical_experts()
              : shape_.num_logical_experts;
 }
 
@@ -145,6 +145,7 @@ absl::Status Model::RecordPass(Stream& stream, SteadyTime deadline) {
 
 absl::Status Model::Publish(const ShuffleUnit& unit, Stream& stream,
                             SteadyTime deadline) {
+  is_stale_ = true;
   for (const LayerChange& change : unit.layers) {
     std::copy(change.new_experts.begin(), change.new_experts.end(),
               experts_of_slots_.begin() + static_cast<ptrdiff_t>(change.layer) *
@@ -156,11 +157,12 @@ absl::Status Model::Publish(const ShuffleUnit& unit, Stream& stream,
   return absl::OkStatus();
 }
 
-absl::Status Model::FinishRearrangement() {
+absl::Status Model::FinishRearrangement() const {
   EPLB_ASSIGN_OR_RETURN(
       placement_,
       Placement::Create(shape_.num_layers, shape_.num_logical_experts,
                         placement_.num_slots(), experts_of_slots_));
+  is_stale_ = false;
   return absl::OkStatus();
 }
 
@@ -174,6 +176,7 @@ absl::Status Model::Resize(const Placement& placement, int64_t generation,
   }
   EPLB_RETURN_IF_ERROR(shuffler_->Adopt(placement, generation));
   placement_ = placement;
+  is_stale_ = false;
   shape_.num_redundant_experts =
       placement.num_slots() - shape_.num_logical_experts;
   experts_of_slots_.assign(placement.physical_to_logical_map().begin(),

@@ -64,7 +64,13 @@ class Model {
   const std::string& name() const { return name_; }
   const ModelShape& shape() const { return shape_; }
   const ModelOptions& options() const { return options_; }
-  const Placement& placement() const { return placement_; }
+  // With the layers that have switched. Of the serving thread, but for a
+  // worker between the order of a run and the first switch of it.
+  const Placement& placement() const {
+    // Every unit leads to a valid placement.
+    if (is_stale_) FinishRearrangement().IgnoreError();
+    return placement_;
+  }
   WeightShuffler& shuffler() { return *shuffler_; }
   LoadRecorder& recorder() { return recorder_; }
   LoadWindow& window() { return window_; }
@@ -84,7 +90,7 @@ class Model {
   absl::Status Publish(const ShuffleUnit& unit, Stream& stream,
                        SteadyTime deadline);
   // Takes over the layers that were published.
-  absl::Status FinishRearrangement();
+  absl::Status FinishRearrangement() const;
 
   // The group has other ranks, and the weights hold `placement`.
   absl::Status Resize(const Placement& placement, int64_t generation,
@@ -104,9 +110,11 @@ class Model {
   ModelOptions options_;
   int slots_per_rank_;
   int max_slots_;
-  Placement placement_;
+  // Made anew when it is asked for, so that no switch waits for it.
+  mutable Placement placement_;
   // The same where layers have switched since it was made.
   std::vector<int32_t> experts_of_slots_;
+  mutable bool is_stale_ = false;
   LoadRecorder recorder_;
   LoadWindow window_;
   PassCounters counters_;

@@ -32,7 +32,8 @@ Rearrangement::Rearrangement(const RearrangementContext& context,
       options_(options),
       begin_(context.group->clock().Now()) {
   for (const std::unique_ptr<Model>& model : *context_.models) {
-    Record(RearrangementStarted{model->name(), context_.forward_id});
+    Record(RearrangementStarted{model->name(), context_.forward_id,
+                                context_.overdue_steps});
   }
 }
 
@@ -98,11 +99,8 @@ absl::Status Rearrangement::Move() {
   for (int i = 0; i < context_.models->size(); ++i) {
     if (plans_[i].next) {
       EPLB_RETURN_IF_ERROR(context_.group->Note(MoveModel(i)));
-    } else {
-      Record(RearrangementSkipped{(*context_.models)[i].name(),
-                                  context_.forward_id, plans_[i].skip_reason});
     }
-    ++num_done_;
+    ReportDone(i);
   }
   return absl::OkStatus();
 }
@@ -118,18 +116,31 @@ absl::Status Rearrangement::MoveModel(int index) {
   // Layers that have switched stay so, whatever came after them.
   absl::Status status = result.status;
   status.Update(model.FinishRearrangement());
-  EPLB_RETURN_IF_ERROR(status);
+  return status;
+}
+
+void Rearrangement::ReportDone() {
+  for (int i = num_done_; i < context_.models->size(); ++i) ReportDone(i);
+}
+
+void Rearrangement::ReportDone(int index) {
+  const std::string& name = (*context_.models)[index].name();
   const RearrangementPlan& plan = plans_[index];
-  const std::chrono::duration<double> seconds = group.clock().Now() - begin_;
+  ++num_done_;
+  if (!plan.next) {
+    Record(RearrangementSkipped{name, context_.forward_id, plan.skip_reason});
+    return;
+  }
+  const std::chrono::duration<double> seconds =
+      context_.group->clock().Now() - begin_;
   Record(
-      RearrangementFinished{.model = model.name(),
+      RearrangementFinished{.model = name,
                             .step = context_.forward_id,
                             .moved_slots = plan.moved_slots,
                             .moved_bytes = plan.moved_bytes,
                             .seconds = seconds.count(),
                             .balancedness_before = plan.balancedness_before,
                             .balancedness_planned = plan.balancedness_planned});
-  return absl::OkStatus();
 }
 
 void Rearrangement::ReportFailure(const absl::Status& status) {

@@ -35,6 +35,7 @@ struct RearrangementContext {
   EventSink* events = nullptr;  // May be null.
   Stream* stream = nullptr;
   int64_t forward_id = 0;
+  int64_t overdue_steps = 0;
 };
 
 // One rearrangement of all models. Thread-compatible.
@@ -54,6 +55,14 @@ class Rearrangement {
   absl::Status Move();
 
   const RearrangementPlan& plan(int model) const { return plans_[model]; }
+  // What is to be moved, per model.
+  const std::vector<ShuffleUnits>& units_of_model() const {
+    return units_of_model_;
+  }
+
+  // Reports every model as done, or skipped where its plan says so: for an
+  // owner that has moved the weights itself.
+  void ReportDone();
 
   // Reports what came of it, of every model that was not done.
   void ReportFailure(const absl::Status& status);
@@ -64,6 +73,7 @@ class Rearrangement {
   absl::Status PlanUnits();
   uint64_t PlannedHash() const;
   absl::Status MoveModel(int model);
+  void ReportDone(int model);
   void Record(const Event& event);
 
   const RearrangementContext context_;

@@ -45,6 +45,7 @@ absl::Status TestRank::Create(const EplbConfig& config) {
   dependencies.control = control.get();
   dependencies.members = {epoch, members};
   dependencies.control_factory = &factory;
+  dependencies.background_control_factory = background_factory;
   dependencies.policies = &policies;
   dependencies.device = state_device;
   dependencies.clock = &clock;

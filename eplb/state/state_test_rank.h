@@ -51,6 +51,8 @@ struct TestRank {
   Clock& clock;
   const std::vector<int> members;
   const uint64_t epoch;
+  // Of a worker, when there is one to be.
+  CommunicatorFactory* background_factory = nullptr;
   // Of the test, beside those of the state.
   std::unique_ptr<Communicator> control;
   CpuDevice device{{.num_threads = 1}};

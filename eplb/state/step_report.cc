@@ -1,11 +1,13 @@
 #include "eplb/state/step_report.h"
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/types/span.h"
 #include "eplb/core/event_sink.h"
 #include "eplb/core/placement.h"
 #include "eplb/core/topology.h"
@@ -17,11 +19,30 @@
 #include "eplb/state/token_table.h"
 
 namespace eplb {
+namespace {
 
-absl::Status ReportStep(Model& model, const LoadSums::ModelPass& sums,
+std::vector<int64_t> SumReplicas(absl::Span<const int64_t> slot_counts,
+                                 const Placement& placement) {
+  const size_t num_experts = placement.num_logical_experts();
+  std::vector<int64_t> sums(placement.num_layers() * num_experts);
+  auto count = slot_counts.begin();
+  for (int layer = 0; layer < placement.num_layers(); ++layer) {
+    for (const int32_t expert : placement.experts_of_slots(layer)) {
+      if (expert != Placement::kEmptySlot) {
+        sums[layer * num_experts + expert] += *count;
+      }
+      ++count;
+    }
+  }
+  return sums;
+}
+
+}  // namespace
+
+absl::Status ReportStep(Model& model, const Placement& placement,
+                        const LoadSums::ModelPass& sums,
                         const Topology& topology,
                         const StepReportOptions& options) {
-  const Placement& placement = model.placement();
   const bool per_slot =
       model.options().counted_experts == CountedExperts::kSlots;
   std::vector<double> rank_tokens =
@@ -39,10 +60,10 @@ absl::Status ReportStep(Model& model, const LoadSums::ModelPass& sums,
   statistics.layer_balancedness = std::move(balance.layers);
   statistics.steps_until_rearrangement = options.steps_until_rearrangement;
   if (options.with_table) {
-    statistics.table = std::make_shared<const TokenTable>(MakeTokenTable(
-        std::move(rank_tokens),
-        per_slot ? model.recorder().SumReplicas(sums.pass) : sums.pass,
-        placement, topology));
+    statistics.table = std::make_shared<const TokenTable>(
+        MakeTokenTable(std::move(rank_tokens),
+                       per_slot ? SumReplicas(sums.pass, placement) : sums.pass,
+                       placement, topology));
   }
   if (options.events != nullptr) options.events->Record(statistics);
   if (!model.dump()) return absl::OkStatus();

@@ -8,6 +8,7 @@
 
 #include "absl/status/status.h"
 #include "eplb/core/event_sink.h"
+#include "eplb/core/placement.h"
 #include "eplb/core/topology.h"
 #include "eplb/state/load_sums.h"
 #include "eplb/state/model.h"
@@ -21,8 +22,10 @@ struct StepReportOptions {
   EventSink* events = nullptr;  // May be null.
 };
 
-// `sums` are those of all ranks. An error is that of the dump.
-absl::Status ReportStep(Model& model, const LoadSums::ModelPass& sums,
+// `sums` are those of all ranks, counted under `placement`. An error is that of
+// the dump. May be called by a worker.
+absl::Status ReportStep(Model& model, const Placement& placement,
+                        const LoadSums::ModelPass& sums,
                         const Topology& topology,
                         const StepReportOptions& options);
 

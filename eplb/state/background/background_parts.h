@@ -27,7 +27,7 @@ namespace eplb {
 // How a run has ended.
 struct RunReport {
   int64_t step = 0;  // At which it began.
-  // OK when everything planned was agreed on, or the group has drained.
+  // OK when everything planned was agreed on, or the run was ended by wish.
   absl::Status status;
   // Why it ended before everything was agreed on; empty when it did not.
   std::string ended_early;

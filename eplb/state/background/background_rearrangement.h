@@ -90,6 +90,12 @@ class BackgroundRearrangement {
     parts_.orders.AddTask({forward_id, std::move(task)});
   }
 
+  // Tells the serving thread of a failure that is none of the group. May be
+  // called by a task.
+  void ReportFailure(absl::Status status) {
+    parts_.orders.ReportFailure(std::move(status));
+  }
+
   // What has failed in the background since the last call, once. The old
   // placement goes on serving.
   absl::Status TakeFailure();

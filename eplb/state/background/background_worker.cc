@@ -97,6 +97,10 @@ absl::Status BackgroundWorker::Rearrange(const RunOrder& order) {
   absl::Status status = MoveUnits(order, run);
   if (status.ok()) status = EndRun();
   run.report.status = status;
+  if (status.ok() && run.is_short_of_room) {
+    run.report.status = absl::DeadlineExceededError(run.report.ended_early);
+    parts_.orders.ReportFailure(run.report.status);
+  }
   run.report.seconds =
       std::chrono::duration<double>(parts_.dependencies.clock->Now() - begin)
           .count();
@@ -130,7 +134,6 @@ absl::Status BackgroundWorker::MoveUnit(
   WeightShuffler& shuffler = *parts_.dependencies.shufflers[model];
   parts_.progress.Begin("waiting for room to stage");
   const absl::Status room = agreement_.AwaitRoom(model, *unit);
-  if (absl::IsDeadlineExceeded(room)) parts_.orders.ReportFailure(room);
   run.staged_from_version = parts_.orders.weights_version();
   EPLB_RETURN_IF_ERROR(
       Meet(room.ok() ? Checkpoint::kGoOn : Checkpoint::kNoRoom, run));
@@ -175,6 +178,7 @@ absl::Status BackgroundWorker::Meet(Checkpoint::Wish wish, RunState& run) {
       GatherCheckpoints(mine, *now.control, parts_.Deadline()));
   const GroupCheckpoint group = Combine(all, run.staged_from_version);
   run.report.ended_early = group.reason_to_end;
+  run.is_short_of_room = group.is_short_of_room;
   // Tasks of steps come between the units, so that they do not wait for the
   // end of a long run.
   const uint64_t run_step = now.control->context().forward_id;
@@ -208,28 +212,27 @@ absl::Status BackgroundWorker::EndRun() {
 void BackgroundWorker::Recover(const absl::Status& failure) {
   parts_.orders.ReportFailure(failure);
   AbortChannels(failure);
+  const Clock& clock = *parts_.dependencies.clock;
+  // Attempts are short at first, since a shutdown waits for the end of one, and
+  // become longer, so that ranks that are late meet the others in one.
+  std::chrono::nanoseconds attempt = parts_.options.operation_timeout / 64;
   std::chrono::nanoseconds pause = kFirstPause;
   while (!parts_.orders.is_stopped()) {
     parts_.progress.Begin("");
     UseChannels({});
-    const absl::Status status = OpenNextEpoch();
+    const absl::Status status = OpenNextEpoch(clock.Now() + attempt);
     if (status.ok()) return;
     AbortChannels(status);
     agreement_.KeepDoubt(status);
-    // Peers that are ahead by some attempts are waited for briefly, those that
-    // are away for long.
-    parts_.orders.Rest(parts_.dependencies.clock->Now() + pause);
-    pause = std::min(pause * 2, parts_.options.operation_timeout / 32);
+    parts_.orders.Rest(clock.Now() + pause);
+    attempt = std::min(attempt * 2, parts_.options.operation_timeout / 2);
+    pause = std::min(pause * 2, parts_.options.operation_timeout / 64);
   }
 }
 
-absl::Status BackgroundWorker::OpenNextEpoch() {
-  // Half of the timeout: a shutdown waits for it, and has no more than one.
-  EPLB_ASSIGN_OR_RETURN(
-      ShuffleChannels fresh,
-      parts_.dependencies.connect(++attempt_,
-                                  parts_.dependencies.clock->Now() +
-                                      parts_.options.operation_timeout / 2));
+absl::Status BackgroundWorker::OpenNextEpoch(SteadyTime deadline) {
+  EPLB_ASSIGN_OR_RETURN(ShuffleChannels fresh,
+                        parts_.dependencies.connect(++attempt_, deadline));
   UseChannels(fresh);
   EPLB_RETURN_IF_ERROR(agreement_.OpenEpoch(fresh));
   return EndRun();

@@ -53,6 +53,7 @@ class BackgroundWorker {
   // What a run is at.
   struct RunState {
     int64_t staged_from_version = 0;
+    bool is_short_of_room = false;
     RunReport report;
   };
 
@@ -75,7 +76,7 @@ class BackgroundWorker {
   // Connects until it succeeds or the worker is stopped, and agrees on the end
   // of what has failed.
   void Recover(const absl::Status& failure);
-  absl::Status OpenNextEpoch();
+  absl::Status OpenNextEpoch(SteadyTime deadline);
 
   ShuffleChannels channels() const ABSL_LOCKS_EXCLUDED(mutex_);
   void UseChannels(ShuffleChannels channels) ABSL_LOCKS_EXCLUDED(mutex_);

@@ -49,6 +49,7 @@ GroupCheckpoint Combine(absl::Span<const Checkpoint> checkpoints,
     if (group.reason_to_end.empty() && !reason.empty()) {
       group.reason_to_end = absl::StrCat("rank ", rank, " ", reason);
     }
+    group.is_short_of_room |= checkpoint.wish == Checkpoint::kNoRoom;
     group.common_task = std::min(group.common_task, checkpoint.newest_task);
     group.last_task_taken =
         std::max(group.last_task_taken, checkpoint.last_task_taken);

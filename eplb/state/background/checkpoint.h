@@ -38,6 +38,8 @@ absl::StatusOr<std::vector<Checkpoint>> GatherCheckpoints(
 struct GroupCheckpoint {
   // Why the run ends here, in words; empty when it goes on.
   std::string reason_to_end;
+  // Some rank has no room, which is a failure; the other reasons are wishes.
+  bool is_short_of_room = false;
   // Every rank has ordered the tasks of steps up to this.
   int64_t common_task = -1;
   // Some rank has begun the task of this step.

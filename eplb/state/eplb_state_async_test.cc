@@ -1,0 +1,323 @@
+// Rearranging in the background: what a step does and does not do, and what
+// the rest of a state does meanwhile.
+
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <numeric>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "collectives/communicator.h"
+#include "collectives/in_process.h"
+#include "eplb/core/clock.h"
+#include "eplb/core/event_sink.h"
+#include "eplb/core/model_shape.h"
+#include "eplb/core/rank_mapping.h"
+#include "eplb/core/status_macros.h"
+#include "eplb/state/background/background_rearrangement.h"
+#include "eplb/state/eplb_config.h"
+#include "eplb/state/eplb_state.h"
+#include "eplb/state/state_test_rank.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "testing/deterministic_random.h"
+#include "testing/status_matchers.h"
+
+namespace eplb {
+namespace {
+
+using ::testing::Each;
+using ::testing::HasSubstr;
+
+constexpr int kRanks = 3;
+constexpr int kSlotsPerRank = 4;
+
+ModelShape ShapeOn(int num_ranks) {
+  return {.num_layers = 4,
+          .num_logical_experts = 8,
+          .num_redundant_experts = num_ranks * kSlotsPerRank - 8,
+          .num_expert_groups = 1};
+}
+
+EplbConfig AsyncConfig(int num_ranks = kRanks) {
+  EplbConfig config;
+  config.window_size = 20;
+  config.step_interval = 40;
+  config.num_redundant_experts = ShapeOn(num_ranks).num_redundant_experts;
+  config.policy = "greedy";
+  config.use_async = true;
+  config.collective_timeout = std::chrono::seconds(30);
+  return config;
+}
+
+std::vector<int> FirstRanks(int count) {
+  std::vector<int> ranks(count);
+  std::iota(ranks.begin(), ranks.end(), 0);
+  return ranks;
+}
+
+// The time of the machine; counts the waits of a thread while it is in a step.
+class WatchedClock final : public Clock {
+ public:
+  static thread_local bool in_step;
+  static thread_local int64_t waits_in_step;
+
+  SteadyTime Now() const override { return clock_.Now(); }
+  bool WaitUntil(absl::CondVar& changed, absl::Mutex& mutex,
+                 SteadyTime deadline) override
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
+    waits_in_step += in_step;
+    return clock_.WaitUntil(changed, mutex, deadline);
+  }
+
+ private:
+  SystemClock clock_;
+};
+thread_local bool WatchedClock::in_step = false;
+thread_local int64_t WatchedClock::waits_in_step = 0;
+
+// Ranks with models and workers, on threads of one process.
+std::vector<absl::Status> OnAsyncRanks(
+    int num_ranks, Clock& clock,
+    const std::function<absl::Status(int, TestRank&)>& body) {
+  const auto background = *InProcessGroup::Create(num_ranks, clock);
+  return OnTestRanks(
+      num_ranks, clock, [&](int job_rank, CommunicatorFactory& factory) {
+        const auto background_factory = background->FactoryOfRank(job_rank);
+        TestRank rank(factory, clock, FirstRanks(num_ranks));
+        rank.background_factory = background_factory.get();
+        return body(job_rank, rank);
+      });
+}
+
+absl::Status Prepare(TestRank& rank, const EplbConfig& config) {
+  EPLB_RETURN_IF_ERROR(rank.Create(config));
+  EPLB_RETURN_IF_ERROR(rank.AddModel("main", ShapeOn(kRanks)));
+  return rank.state->StartBackground();
+}
+
+// A pass and its step; every row and every output is checked.
+absl::Status ServeStep(TestRank& rank, int phase, DeterministicRandom& random) {
+  EPLB_RETURN_IF_ERROR(rank.Forward(/*num_tokens=*/60, phase, random));
+  WatchedClock::in_step = true;
+  const absl::Status stepped = rank.state->Step();
+  WatchedClock::in_step = false;
+  EPLB_RETURN_IF_ERROR(stepped);
+  return rank.CheckRows();
+}
+
+absl::Status Serve(TestRank& rank, int num_steps) {
+  DeterministicRandom random(1, static_cast<uint64_t>(rank.state->rank()));
+  for (int step = 0; step < num_steps; ++step) {
+    EPLB_RETURN_IF_ERROR(ServeStep(rank, step / 50, random));
+  }
+  return absl::OkStatus();
+}
+
+TEST(EplbStateAsyncTest, RearrangesWithoutACollectiveOrAWaitInAStep) {
+  WatchedClock clock;
+  std::atomic<int64_t> waits = 0;
+  std::atomic<int64_t> fence_waits = 0;
+  std::atomic<int64_t> rearrangements = 0;
+  EXPECT_THAT(
+      OnAsyncRanks(
+          kRanks, clock,
+          [&](int, TestRank& rank) -> absl::Status {
+            EPLB_RETURN_IF_ERROR(Prepare(rank, AsyncConfig()));
+            EPLB_RETURN_IF_ERROR(Serve(rank, 400));
+            EPLB_RETURN_IF_ERROR(rank.state->Drain());
+            EPLB_RETURN_IF_ERROR(rank.CheckRows());
+            EXPECT_TRUE(rank.events.EventsOf<RearrangementFailed>().empty());
+            rearrangements += static_cast<int64_t>(
+                rank.events.EventsOf<RearrangementFinished>().size());
+            // In process a collective waits on the clock for the other ranks,
+            // unless it is the last to come.
+            waits += WatchedClock::waits_in_step;
+            fence_waits += rank.state->background_metrics().fence_waits.count;
+            return absl::OkStatus();
+          }),
+      Each(IsOk()));
+  EXPECT_GE(rearrangements, 2 * kRanks);
+  // A wait at the fence ends when the outcome is known, and may be woken once
+  // for something else.
+  EXPECT_LE(waits, 2 * fence_waits);
+}
+
+TEST(EplbStateAsyncTest, ReportsTheStatisticsOfEveryStepInOrder) {
+  SystemClock clock;
+  EplbConfig config = AsyncConfig();
+  config.log_balancedness = true;
+  config.log_balancedness_verbose = true;
+  EXPECT_THAT(OnAsyncRanks(kRanks, clock,
+                           [&](int, TestRank& rank) -> absl::Status {
+                             EPLB_RETURN_IF_ERROR(Prepare(rank, config));
+                             EPLB_RETURN_IF_ERROR(Serve(rank, 150));
+                             EPLB_RETURN_IF_ERROR(rank.state->Drain());
+                             const auto statistics =
+                                 rank.events.EventsOf<StepStatistics>();
+                             if (rank.state->rank() != 0) {
+                               EXPECT_TRUE(statistics.empty());
+                               return absl::OkStatus();
+                             }
+                             EXPECT_EQ(statistics.size(), 150);
+                             for (size_t i = 0; i < statistics.size(); ++i) {
+                               EXPECT_EQ(statistics[i].step, i);
+                               // 60 ids on each of 3 ranks in each of 4 layers.
+                               EXPECT_EQ(statistics[i].avg_tokens, 60 * 4);
+                             }
+                             return absl::OkStatus();
+                           }),
+              Each(IsOk()));
+}
+
+TEST(EplbStateAsyncTest, AnExplicitRearrangementAndAProfileDrainFirst) {
+  SystemClock clock;
+  EXPECT_THAT(
+      OnAsyncRanks(
+          kRanks, clock,
+          [&](int, TestRank& rank) -> absl::Status {
+            EPLB_RETURN_IF_ERROR(Prepare(rank, AsyncConfig()));
+            for (int round = 0; round < 6; ++round) {
+              EPLB_RETURN_IF_ERROR(Serve(rank, 33));
+              EPLB_RETURN_IF_ERROR(rank.state->Step({.is_profile = true}));
+              EPLB_RETURN_IF_ERROR(rank.CheckRows());
+              EPLB_RETURN_IF_ERROR(Serve(rank, 9));
+              EPLB_RETURN_IF_ERROR(rank.state->Rearrange().status());
+              EXPECT_EQ(rank.state->background_metrics().layers_pending, 0);
+              EPLB_RETURN_IF_ERROR(rank.CheckRows());
+            }
+            return absl::OkStatus();
+          }),
+      Each(IsOk()));
+}
+
+TEST(EplbStateAsyncTest, RebalancesAfterAShrinkWhenItIsStartedAgain) {
+  SystemClock clock;
+  EXPECT_THAT(
+      OnAsyncRanks(
+          kRanks, clock,
+          [&](int job_rank, TestRank& rank) -> absl::Status {
+            EPLB_RETURN_IF_ERROR(Prepare(rank, AsyncConfig()));
+            EPLB_RETURN_IF_ERROR(Serve(rank, 45));
+            EPLB_ASSIGN_OR_RETURN(
+                const RankMapping mapping,
+                RankMapping::Create({0, 1, RankMapping::kNone}, 2));
+            const ResizeOptions resize{.rank_mapping = &mapping,
+                                       .members = {100, FirstRanks(2)}};
+            EPLB_RETURN_IF_ERROR(
+                rank.state->Rearrange({.resize = &resize}).status());
+            if (job_rank == 2) return absl::OkStatus();
+            EPLB_RETURN_IF_ERROR(rank.CheckRows());
+            EPLB_ASSIGN_OR_RETURN(
+                rank.control, rank.factory.Connect(
+                                  150, FirstRanks(2),
+                                  rank.clock.Now() + std::chrono::minutes(1)));
+            EPLB_RETURN_IF_ERROR(rank.state->StartBackground());
+            const size_t before =
+                rank.events.EventsOf<RearrangementStarted>().size();
+            EPLB_RETURN_IF_ERROR(Serve(rank, 200));
+            EPLB_RETURN_IF_ERROR(rank.state->Drain());
+            EXPECT_GT(rank.events.EventsOf<RearrangementStarted>().size(),
+                      before);
+            EXPECT_TRUE(rank.events.EventsOf<RearrangementFailed>().empty());
+            return rank.CheckRows();
+          }),
+      Each(IsOk()));
+}
+
+TEST(EplbStateAsyncTest, ARankThatShutsDownIsToldOfOnEveryOther) {
+  SystemClock clock;
+  EplbConfig config = AsyncConfig();
+  config.log_balancedness = true;
+  // A worker that is connecting anew ends within this.
+  config.collective_timeout = std::chrono::seconds(2);
+  std::atomic<bool> is_told = false;
+  EXPECT_THAT(
+      OnAsyncRanks(2 + 1, clock,
+                   [&](int job_rank, TestRank& rank) -> absl::Status {
+                     EPLB_RETURN_IF_ERROR(Prepare(rank, config));
+                     EPLB_RETURN_IF_ERROR(Serve(rank, 12));
+                     EPLB_RETURN_IF_ERROR(rank.control->Barrier(
+                         clock.Now() + std::chrono::minutes(1)));
+                     if (job_rank == 2) {
+                       // From any thread, and more than once.
+                       std::thread other(
+                           [&] { EPLB_EXPECT_OK(rank.state->Shutdown()); });
+                       EPLB_EXPECT_OK(rank.state->Shutdown());
+                       other.join();
+                       EXPECT_THAT(rank.state->Step(),
+                                   StatusIs(absl::StatusCode::kCancelled,
+                                            HasSubstr("shut down")));
+                       return absl::OkStatus();
+                     }
+                     // The old placement goes on serving; one step says what
+                     // happened.
+                     absl::Status told;
+                     while (told.ok()) {
+                       told = rank.state->Step();
+                       std::this_thread::yield();
+                     }
+                     EXPECT_FALSE(absl::IsFailedPrecondition(told)) << told;
+                     is_told = true;
+                     EPLB_RETURN_IF_ERROR(rank.CheckRows());
+                     return rank.state->Shutdown();
+                   }),
+      Each(IsOk()));
+  EXPECT_TRUE(is_told);
+}
+
+TEST(EplbStateAsyncTest, StartingIsForTheBackgroundModeAndOnce) {
+  SystemClock clock;
+  EXPECT_THAT(
+      OnAsyncRanks(2, clock,
+                   [&](int, TestRank& rank) -> absl::Status {
+                     EplbConfig config = AsyncConfig(2);
+                     config.use_async = false;
+                     EPLB_RETURN_IF_ERROR(rank.Create(config));
+                     EPLB_RETURN_IF_ERROR(rank.AddModel("main", ShapeOn(2)));
+                     EPLB_RETURN_IF_ERROR(rank.state->StartBackground());
+                     EPLB_RETURN_IF_ERROR(rank.state->Drain());
+                     EPLB_RETURN_IF_ERROR(rank.state->Shutdown());
+                     return Serve(rank, 45);
+                   }),
+      Each(IsOk()));
+  EXPECT_THAT(
+      OnAsyncRanks(kRanks, clock,
+                   [&](int, TestRank& rank) -> absl::Status {
+                     EPLB_RETURN_IF_ERROR(Prepare(rank, AsyncConfig()));
+                     EPLB_RETURN_IF_ERROR(rank.state->StartBackground());
+                     EXPECT_THAT(
+                         rank.AddModel("drafter", ShapeOn(kRanks)),
+                         StatusIs(absl::StatusCode::kFailedPrecondition,
+                                  HasSubstr("comes after StartBackground")));
+                     rank.engines.pop_back();
+                     EPLB_RETURN_IF_ERROR(Serve(rank, 20));
+                     // Nobody leaves while others step.
+                     return rank.state->Drain();
+                   }),
+      Each(IsOk()));
+}
+
+TEST(EplbStateAsyncTest, RefusesNcclForDataUnlessItsOrderIsVouchedFor) {
+  EplbConfig config = AsyncConfig();
+  config.communicator = "nccl";
+  SystemClock clock;
+  EXPECT_THAT(
+      OnAsyncRanks(1, clock,
+                   [&](int, TestRank& rank) { return rank.Create(config); }),
+      Each(StatusIs(absl::StatusCode::kInvalidArgument,
+                    HasSubstr("data_has_dedicated_order"))));
+}
+
+}  // namespace
+}  // namespace eplb

@@ -1,0 +1,80 @@
+// How a state works with the worker that rearranges in the background.
+
+#include <memory>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "eplb/core/status_macros.h"
+#include "eplb/state/background/background_rearrangement.h"
+#include "eplb/state/background_balancer.h"
+#include "eplb/state/eplb_state.h"
+#include "eplb/state/group.h"
+
+namespace eplb {
+
+absl::Status EplbState::CreateBackground() {
+  GroupOptions options;
+  options.name = absl::StrCat(dependencies_.name, "/background");
+  options.control_factory = dependencies_.background_control_factory;
+  options.data_factory = dependencies_.background_data_factory;
+  options.node_of_job_rank = dependencies_.node_of_job_rank;
+  options.timeout = config_.collective_timeout;
+  options.clock = dependencies_.clock;
+  EPLB_ASSIGN_OR_RETURN(std::unique_ptr<Group> group,
+                        Group::Create(std::move(options), dependencies_.members,
+                                      *dependencies_.control,
+                                      dependencies_.data, config_.Fields()));
+  background_ = std::make_unique<BackgroundBalancer>(
+      BackgroundBalancerContext{.config = &config_,
+                                .policy = &policy_,
+                                .models = &models_,
+                                .device = dependencies_.device,
+                                .events = dependencies_.events},
+      std::move(group));
+  return absl::OkStatus();
+}
+
+absl::Status EplbState::StartBackground() {
+  EPLB_RETURN_IF_ERROR(CheckUsable());
+  if (background_ == nullptr || is_in_background()) return absl::OkStatus();
+  if (models_.empty()) {
+    return absl::FailedPreconditionError(
+        "StartBackground of a state without models: they are added before");
+  }
+  // All ranks are here, with the same models.
+  EPLB_RETURN_IF_ERROR(Begin());
+  background_->Start(forward_id_);
+  return absl::OkStatus();
+}
+
+absl::Status EplbState::Drain() {
+  if (!is_in_background()) return absl::OkStatus();
+  EPLB_RETURN_IF_ERROR(background_->Drain(forward_id_, *stream_));
+  return stream_->Synchronize(group_->Deadline());
+}
+
+void EplbState::WeightsChanged() {
+  if (is_in_background()) background_->WeightsChanged();
+}
+
+absl::Status EplbState::Shutdown() {
+  return background_ == nullptr ? absl::OkStatus() : background_->Shutdown();
+}
+
+BackgroundMetrics EplbState::background_metrics() const {
+  return background_ == nullptr ? BackgroundMetrics() : background_->metrics();
+}
+
+absl::Status EplbState::StopBackground() {
+  return is_in_background() ? background_->Stop() : absl::OkStatus();
+}
+
+absl::Status EplbState::ResizeBackground(const GroupMembers& members) {
+  if (background_ == nullptr) return absl::OkStatus();
+  background_->group().set_configuration(config_.Fields());
+  return background_->group().Adopt(members, *group_->base_control(),
+                                    group_->base_data());
+}
+
+}  // namespace eplb
