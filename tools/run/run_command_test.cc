@@ -86,6 +86,16 @@ TEST(RunCommandTest, EveryPolicyServesUnderDrift) {
   }
 }
 
+TEST(RunCommandTest, LayersSwitchOneByOneInTheBackground) {
+  const Json json = ResultOf(
+      {"--async", "--steps=200", "--interval=40", "--window=40", "--ranks=4"});
+  EXPECT_EQ(json["use_async"], true);
+  EXPECT_GT(json["rearrangements"], 0);
+  EXPECT_GT(json["moved_slots"], 0);
+  EXPECT_GT(json["balancedness_after"],
+            json["balancedness_before"].get<double>() + 0.1);
+}
+
 TEST(RunCommandTest, ReplaysRecordedLoads) {
   const Json json =
       ResultOf({"--traffic=file:testing/data/gptoss20b_domain_counts.npy",
