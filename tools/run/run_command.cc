@@ -16,6 +16,7 @@
 #include "eplb/core/status_macros.h"
 #include "eplb/load/error_place.h"
 #include "eplb/load/recorded_loads.h"
+#include "eplb/state/eplb_config.h"
 #include "policies/builtin_policies.h"
 #include "policies/policy_registry.h"
 #include "tools/byte_count.h"
@@ -125,6 +126,11 @@ absl::Status Run(RunOptions options, CommandOutput& output) {
   job.policies = &registry;
   job.clock = &clock;
   job.output = &output;
+  if (options.redundant == EplbConfig::kAutoRedundantExperts) {
+    EPLB_ASSIGN_OR_RETURN(
+        options.redundant,
+        AutoRedundantExperts(options.traffic.experts, job.num_ranks));
+  }
   EPLB_RETURN_IF_ERROR(ValidateSizes(options, job.num_ranks));
   EPLB_RETURN_IF_ERROR(ValidateMemory(options, job.num_ranks,
                                       place.has_value() ? 1 : job.num_ranks));

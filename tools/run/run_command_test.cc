@@ -109,6 +109,8 @@ TEST(RunCommandTest, OddSizesWork) {
   ResultOf({"--ranks=3", "--experts=7", "--redundant=2", "--layers=1",
             "--expert_bytes=1031", "--tokens=1", "--steps=20", "--interval=4",
             "--traffic=uniform"});
+  ResultOf({"--ranks=3", "--experts=7", "--redundant=auto", "--layers=1",
+            "--steps=20", "--interval=4"});
 }
 
 TEST(RunCommandTest, TheSameSeedMovesTheSame) {

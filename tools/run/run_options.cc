@@ -2,12 +2,15 @@
 
 #include <limits>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "eplb/core/status_macros.h"
 #include "eplb/core/topology.h"
+#include "eplb/state/eplb_config.h"
 #include "tools/command/flag.h"
 #include "tools/output_format.h"
 #include "tools/policy_flags.h"
@@ -55,13 +58,34 @@ std::vector<Flag> GroupFlags(RunOptions& options) {
                    options.timeout)};
 }
 
+// A number, or "auto" as in EplbConfig.
+Flag RedundantFlag(int& target) {
+  Flag flag = IntegerFlag("redundant",
+                          "redundant experts per layer; auto: as few as make "
+                          "slots divide by ranks",
+                          0, kMaxSlotsFlag, target);
+  flag.value_name = "N|auto";
+  flag.suggestions = {"auto"};
+  flag.store = [&target,
+                store_number = std::move(flag.store)](absl::string_view value) {
+    if (value == "auto") {
+      target = EplbConfig::kAutoRedundantExperts;
+      return absl::OkStatus();
+    }
+    const absl::Status stored = store_number(value);
+    return stored.ok() ? stored
+                       : absl::InvalidArgumentError(
+                             absl::StrCat(stored.message(), ", or auto"));
+  };
+  return flag;
+}
+
 std::vector<Flag> WorkFlags(RunOptions& options) {
   return {
       IntegerFlag("layers", "layers", 1, kMaxSlotsFlag, options.traffic.layers),
       IntegerFlag("experts", "experts per layer", 1, kMaxSlotsFlag,
                   options.traffic.experts),
-      IntegerFlag("redundant", "redundant experts per layer", 0, kMaxSlotsFlag,
-                  options.redundant),
+      RedundantFlag(options.redundant),
       IntegerFlag("expert_bytes", "weights of one expert in one layer",
                   ExpertModelOptions::kMinExpertBytes, kMaxInteger,
                   options.expert_bytes),
