@@ -31,6 +31,17 @@ TEST(ExamplesTest, CustomPolicyStandsBesideTheBuiltInOnes) {
   }
 }
 
+TEST(ExamplesTest, ServeLoopMovesExpertsAndKeepsThemRight) {
+  const std::string output = OutputOf({"examples/serve_loop"});
+  // At a quarter of the interval, and every 40 steps after.
+  EXPECT_THAT(output,
+              ContainsRegex("step 9: balancedness 0\\.[0-9]+, planned "
+                            "(0\\.9[0-9]|1\\.00), [1-9][0-9]* slots moved"));
+  EXPECT_THAT(output, HasSubstr("step 49: "));
+  EXPECT_THAT(output,
+              HasSubstr("100 steps on 4 ranks: every slot holds its expert"));
+}
+
 TEST(ExamplesTest, OfflinePlanWritesAPlacementThatReadsBack) {
   const TemporaryFolder folder;
   const std::string plan = folder.PathOf("plan.json");

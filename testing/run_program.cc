@@ -1,7 +1,9 @@
 #include "testing/run_program.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/types.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -21,40 +23,54 @@ void Redirect(const std::string& name, int flags, int descriptor) {
 
 }  // namespace
 
-ProgramResult RunProcess(const std::vector<std::string>& words,
-                         const ProcessOptions& options) {
-  const TemporaryFolder folder;
-  const std::string output = options.output_file.empty()
-                                 ? folder.Write("output", "")
-                                 : options.output_file;
-  const std::string error = folder.Write("error", "");
+StartedProcess::StartedProcess(const std::vector<std::string>& words,
+                               const ProcessOptions& options)
+    : returns_output_(options.output_file.empty()) {
+  const std::string output =
+      returns_output_ ? folder_.Write("output", "") : options.output_file;
+  const std::string error = folder_.Write("error", "");
   std::vector<char*> arguments;
   for (const std::string& word : words) {
     arguments.push_back(const_cast<char*>(word.c_str()));
   }
   arguments.push_back(nullptr);
-  const pid_t process = fork();
-  if (process == 0) {
-    Redirect("/dev/null", O_RDONLY, STDIN_FILENO);
-    Redirect(output, O_WRONLY, STDOUT_FILENO);
-    Redirect(error, O_WRONLY, STDERR_FILENO);
-    for (const std::string& variable : options.environment) {
-      putenv(const_cast<char*>(variable.c_str()));
-    }
-    execv(arguments[0], arguments.data());
-    _exit(127);
+  pid_ = fork();
+  if (pid_ != 0) return;
+  Redirect("/dev/null", O_RDONLY, STDIN_FILENO);
+  Redirect(output, O_WRONLY, STDOUT_FILENO);
+  Redirect(error, O_WRONLY, STDERR_FILENO);
+  for (const std::string& variable : options.environment) {
+    putenv(const_cast<char*>(variable.c_str()));
   }
+  execv(arguments[0], arguments.data());
+  _exit(127);
+}
+
+StartedProcess::~StartedProcess() {
+  if (pid_ < 0) return;
+  Signal(SIGKILL);
+  waitpid(pid_, nullptr, 0);
+}
+
+void StartedProcess::Signal(int signal_number) const {
+  kill(pid_, signal_number);
+}
+
+ProgramResult StartedProcess::Wait() {
   ProgramResult result;
   int status = 0;
-  if (process > 0 && waitpid(process, &status, 0) == process &&
-      WIFEXITED(status)) {
+  if (pid_ > 0 && waitpid(pid_, &status, 0) == pid_ && WIFEXITED(status)) {
     result.exit_status = WEXITSTATUS(status);
   }
-  if (options.output_file.empty()) {
-    result.standard_output = folder.Read("output");
-  }
-  result.standard_error = folder.Read("error");
+  pid_ = -1;
+  if (returns_output_) result.standard_output = folder_.Read("output");
+  result.standard_error = folder_.Read("error");
   return result;
+}
+
+ProgramResult RunProcess(const std::vector<std::string>& words,
+                         const ProcessOptions& options) {
+  return StartedProcess(words, options).Wait();
 }
 
 }  // namespace eplb

@@ -22,14 +22,16 @@
 #include "tools/inspect_command.h"
 #include "tools/plan_command.h"
 #include "tools/report_command.h"
+#include "tools/run/run_command.h"
 #include "tools/simulate_command.h"
 
 namespace eplb {
 namespace {
 
 std::vector<Command> EplbCommands() {
-  std::vector<Command> commands = {PlanCommand(), SimulateCommand(),
-                                   InspectCommand(), ReportCommand()};
+  std::vector<Command> commands = {RunCommand(), PlanCommand(),
+                                   SimulateCommand(), InspectCommand(),
+                                   ReportCommand()};
   commands.push_back(CompletionCommand(commands));
   return commands;
 }

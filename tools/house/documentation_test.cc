@@ -9,6 +9,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "testing/run_program.h"
@@ -58,6 +59,7 @@ class Clone {
     fs::create_symlink(runfiles / "testing", folder_.PathOf("testing"));
   }
 
+  // What would be left in /tmp goes into the folder.
   ProgramResult Run(const std::string& command) const {
     return RunProcess(
         {"/bin/bash", "-c", absl::StrCat("cd ", folder_.path(), "\n", command)},

@@ -135,9 +135,10 @@ std::string LayerTable(const Report& report) {
       report.ranks_after ? report.ranks_after : report.ranks_before;
   if (!any) return "";
   std::vector<Column> titles = {{"layer"}};
-  for (const auto& [map, label] :
-       {std::make_pair(&report.ranks_before, &report.before_label),
-        std::make_pair(&report.ranks_after, &report.after_label)}) {
+  const std::pair<const std::optional<RankLoadMap>*, const std::string*>
+      sides[] = {{&report.ranks_before, &report.before_label},
+                 {&report.ranks_after, &report.after_label}};
+  for (const auto& [map, label] : sides) {
     if (!*map) continue;
     titles.push_back({absl::StrCat("busiest, ", *label)});
     titles.push_back({"over the mean"});
