@@ -35,7 +35,7 @@ class CompletionTest : public ::testing::Test {
 
 TEST_F(CompletionTest, KnowsTheCommands) {
   EXPECT_EQ(Complete("eplb ''"),
-            "plan simulate inspect report completion help\n");
+            "run plan simulate inspect report completion help\n");
 }
 
 TEST_F(CompletionTest, KnowsThePolicies) {

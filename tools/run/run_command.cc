@@ -1,6 +1,7 @@
 #include "tools/run/run_command.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <memory>
 #include <optional>
@@ -17,6 +18,7 @@
 #include "eplb/load/recorded_loads.h"
 #include "policies/builtin_policies.h"
 #include "policies/policy_registry.h"
+#include "tools/byte_count.h"
 #include "tools/command/command.h"
 #include "tools/command/command_output.h"
 #include "tools/policy_flags.h"
@@ -48,6 +50,26 @@ absl::Status ValidateSizes(const RunOptions& options, int num_ranks) {
   return WithPlace(absl::StrCat("--redundant=", options.redundant, " on ",
                                 num_ranks, " ranks"),
                    ValidateSlotsPerRank(shape, num_ranks));
+}
+
+// Of the ranks that this machine holds at least. A machine that runs out of
+// memory kills something.
+absl::Status ValidateMemory(const RunOptions& options, int num_ranks,
+                            int num_ranks_here) {
+  const double slots_per_rank =
+
+      static_cast<double>(options.traffic.experts + options.redundant) /
+      num_ranks;
+  // One more layer to receive into.
+  const double needed = num_ranks_here * slots_per_rank *
+                        (options.traffic.layers + 1) * options.expert_bytes;
+  const double there = static_cast<double>(sysconf(_SC_PHYS_PAGES)) *
+                       static_cast<double>(sysconf(_SC_PAGESIZE));
+  if (needed <= there) return absl::OkStatus();
+  return absl::ResourceExhaustedError(absl::StrCat(
+      "the weights of ", num_ranks_here, " ranks take ", ByteCount(needed),
+      "; this machine has ", ByteCount(there),
+      " (--layers, --experts and --expert_bytes make them smaller)"));
 }
 
 void WarnOfLauncher(const RunOptions& options, CommandOutput& output) {
@@ -104,6 +126,8 @@ absl::Status Run(RunOptions options, CommandOutput& output) {
   job.clock = &clock;
   job.output = &output;
   EPLB_RETURN_IF_ERROR(ValidateSizes(options, job.num_ranks));
+  EPLB_RETURN_IF_ERROR(ValidateMemory(options, job.num_ranks,
+                                      place.has_value() ? 1 : job.num_ranks));
   EPLB_ASSIGN_OR_RETURN(const std::optional<RunResult> result,
                         RunRanks(job, place));
   if (!result.has_value()) return absl::OkStatus();

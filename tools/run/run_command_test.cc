@@ -86,6 +86,16 @@ TEST(RunCommandTest, EveryPolicyServesUnderDrift) {
   }
 }
 
+TEST(RunCommandTest, LayersSwitchOneByOneInTheBackground) {
+  const Json json = ResultOf(
+      {"--async", "--steps=200", "--interval=40", "--window=40", "--ranks=4"});
+  EXPECT_EQ(json["use_async"], true);
+  EXPECT_GT(json["rearrangements"], 0);
+  EXPECT_GT(json["moved_slots"], 0);
+  EXPECT_GT(json["balancedness_after"],
+            json["balancedness_before"].get<double>() + 0.1);
+}
+
 TEST(RunCommandTest, ReplaysRecordedLoads) {
   const Json json =
       ResultOf({"--traffic=file:testing/data/gptoss20b_domain_counts.npy",
@@ -186,6 +196,8 @@ TEST(RunCommandTest, WhatCannotBeIsRefusedInOneLine) {
   ExpectRefused({"--traffic=zip:1"}, "zip:1");
   ExpectRefused({"--traffic=file:none.npy"}, "none.npy");
   ExpectRefused({"--expert_bytes=100"}, "[1024, ");
+  ExpectRefused({"--layers=4096", "--expert_bytes=2147483647"},
+                "RESOURCE_EXHAUSTED: the weights of 8 ranks take 640.2 TiB");
   ExpectRefused({"--spawn"}, "--spawn: needs --backend=gloo");
   ExpectRefused({"--backend=glo"}, "did you mean gloo");
   ExpectRefused({"--backend=gloo"}, "--spawn");

@@ -149,6 +149,15 @@ TEST_F(RunProcessesTest, RanksStartedOneByOneMeet) {
   }
 }
 
+TEST_F(RunProcessesTest, ProcessesRearrangeInTheBackgroundToo) {
+  const ProgramResult result =
+      RunProcess(GlooWords({"--spawn", "--ranks=4", "--async", "--steps=200",
+                            "--interval=40", "--format=json"}));
+  const Json json = VerifiedResult(result);
+  EXPECT_EQ(json["use_async"], true);
+  EXPECT_GT(json["moved_slots"], 0);
+}
+
 TEST_F(RunProcessesTest, EverySurvivorOfAKilledRankNamesIt) {
   auto ranks = StartRanks(4, {kForEver, "--timeout=20s",
                               absl::StrCat("--dump_dir=", dump_.path())});

@@ -196,7 +196,7 @@ absl::Status RankRun::MakeBalancer() {
   for (int layer = 0; layer < model_.num_layers(); ++layer) {
     views_.push_back(state_->layer_view(/*model=*/0, layer));
   }
-  return absl::OkStatus();
+  return state_->StartBackground();
 }
 
 absl::Status RankRun::MakeTraffic() {
@@ -291,6 +291,9 @@ absl::Status RankRun::WriteFiles(const RunResult& result,
 
 absl::StatusOr<RunResult> RankRun::Finish(int64_t steps) {
   if (job_.output != nullptr) job_.output->ClearProgress();
+  // What the ranks have agreed on switches now, and nothing moves any more.
+  EPLB_RETURN_IF_ERROR(state_->Drain());
+  audit_->CheckChanges(views_);
   EPLB_RETURN_IF_ERROR(Verify());
   std::vector<int64_t> expert_loads(pass_->expert_loads().begin(),
                                     pass_->expert_loads().end());
