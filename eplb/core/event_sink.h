@@ -88,9 +88,17 @@ struct RearrangementFailed {
   absl::Status status;
 };
 
+// In the background: this step has waited for a sixth of the timeout to learn
+// at which step all ranks switch; some rank's worker is silent.
+struct FenceWait {
+  std::string model;
+  int64_t step = 0;
+  double seconds = 0;
+};
+
 using Event =
     std::variant<StepStatistics, RearrangementStarted, RearrangementFinished,
-                 RearrangementSkipped, RearrangementFailed>;
+                 RearrangementSkipped, RearrangementFailed, FenceWait>;
 
 // Implementations are thread-safe and do not block: the serving thread calls.
 class EventSink {

@@ -37,6 +37,7 @@ class LineSink final : public EventSink {
   static std::string Describe(const RearrangementFailed& failed) {
     return std::string(failed.status.message());
   }
+  static std::string Describe(const FenceWait&) { return "waits"; }
 
   std::vector<std::string> lines_;
 };
@@ -51,9 +52,11 @@ TEST(EventSinkTest, ASinkSeesEveryKindOfEvent) {
       RearrangementSkipped{.model = "m", .step = 3, .reason = "no gain"});
   sink.Record(RearrangementFailed{
       .model = "m", .step = 3, .status = absl::UnavailableError("rank 2")});
+  sink.Record(FenceWait{.model = "m"});
 
-  EXPECT_THAT(lines.lines(), ElementsAre("m: step", "m: started", "m: finished",
-                                         "m: no gain", "m: rank 2"));
+  EXPECT_THAT(lines.lines(),
+              ElementsAre("m: step", "m: started", "m: finished", "m: no gain",
+                          "m: rank 2", "m: waits"));
 }
 
 TEST(EventSinkTest, EventsOutliveWhatTheyWereMadeFrom) {

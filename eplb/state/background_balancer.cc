@@ -49,6 +49,14 @@ void BackgroundBalancer::Start(int64_t forward_id) {
   dependencies.on_run_end = [this](const RunReport& report) {
     ReportRun(report);
   };
+  dependencies.on_slow_wait = [this](int64_t step,
+                                     std::chrono::nanoseconds waited) {
+    if (context_.events == nullptr) return;
+    const std::chrono::duration<double> seconds = waited;
+    for (const std::unique_ptr<Model>& model : *context_.models) {
+      context_.events->Record(FenceWait{model->name(), step, seconds.count()});
+    }
+  };
   BackgroundOptions options;
   options.transfer_bytes_per_step = context_.config->transfer_bytes_per_step;
   options.operation_timeout = context_.config->collective_timeout;

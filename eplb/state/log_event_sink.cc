@@ -47,6 +47,12 @@ struct Describe {
     return absl::StrCat(event.model, ": step ", event.step,
                         ": rearrangement failed: ", event.status.ToString());
   }
+  std::string operator()(const FenceWait& event) const {
+    return absl::StrFormat(
+        "%s: step %d: has waited for %.1f s to learn when layers switch; the "
+        "background worker of some rank is silent",
+        event.model, event.step, event.seconds);
+  }
 };
 
 }  // namespace
@@ -59,7 +65,8 @@ void LogEventSink::Record(const Event& event) {
   const std::string line = DescribeEvent(event);
   if (std::holds_alternative<RearrangementFailed>(event)) {
     LOG(ERROR) << line;
-  } else if (std::holds_alternative<RearrangementSkipped>(event)) {
+  } else if (std::holds_alternative<RearrangementSkipped>(event) ||
+             std::holds_alternative<FenceWait>(event)) {
     LOG(WARNING) << line;
   } else {
     LOG(INFO) << line;

@@ -26,6 +26,10 @@ TEST(LogEventSinkTest, DescribesEveryEventInALine) {
   EXPECT_THAT(DescribeEvent(step), HasSubstr("0.8125 (predicted)"));
   EXPECT_EQ(DescribeEvent(RearrangementStarted{"main", 1}),
             "main: step 1: rearranging experts");
+  EXPECT_EQ(DescribeEvent(RearrangementStarted{"main", 1, 7}),
+            "main: step 1: rearranging experts, overdue by 7 steps");
+  EXPECT_THAT(DescribeEvent(FenceWait{"main", 5, 10}),
+              HasSubstr("main: step 5: has waited for 10.0 s"));
   EXPECT_EQ(
       DescribeEvent(RearrangementFinished{.model = "main",
                                           .step = 2,
