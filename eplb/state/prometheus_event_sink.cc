@@ -16,6 +16,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "eplb/core/event_sink.h"
+#include "eplb/state/prometheus_text.h"
 
 namespace eplb {
 namespace {
@@ -33,12 +34,6 @@ double Quantile(const std::vector<double>& sorted, double share) {
   if (sorted.empty()) return 0;
   const double index = std::ceil(share * static_cast<double>(sorted.size()));
   return sorted[static_cast<size_t>(std::max(index, 1.0)) - 1];
-}
-
-void AppendHelp(absl::string_view name, absl::string_view type,
-                absl::string_view help, std::string& text) {
-  absl::StrAppend(&text, "# HELP ", name, " ", help, "\n# TYPE ", name, " ",
-                  type, "\n");
 }
 
 }  // namespace
@@ -70,10 +65,11 @@ void PrometheusEventSink::Record(const Event& event) {
 std::string PrometheusEventSink::Text() const {
   absl::MutexLock lock(&mutex_);
   std::string text;
-  AppendHelp("eplb_balancedness", "gauge",
-             "Mean over maximum of the rank loads, over the layers of the last "
-             "reported step.",
-             text);
+  AppendMetricHelp(
+      "eplb_balancedness", "gauge",
+      "Mean over maximum of the rank loads, over the layers of the last "
+      "reported step.",
+      text);
   for (const auto& [model, metrics] : models_) {
     const std::vector<double>& layers = metrics.sorted_balancedness;
     const std::pair<const char*, double> statistics[] = {
@@ -87,8 +83,8 @@ std::string PrometheusEventSink::Text() const {
     }
   }
   if (options_.per_layer) {
-    AppendHelp("eplb_layer_balancedness", "gauge",
-               "The same of each layer; 0 for one without tokens.", text);
+    AppendMetricHelp("eplb_layer_balancedness", "gauge",
+                     "The same of each layer; 0 for one without tokens.", text);
     for (const auto& [model, metrics] : models_) {
       for (size_t i = 0; i < metrics.layer_balancedness.size(); ++i) {
         absl::StrAppend(&text, "eplb_layer_balancedness{", ModelLabel(model),
@@ -100,7 +96,7 @@ std::string PrometheusEventSink::Text() const {
   const auto append_counters =
       [&](absl::string_view name, absl::string_view help,
           absl::FunctionRef<double(const ModelMetrics&)> value) {
-        AppendHelp(name, "counter", help, text);
+        AppendMetricHelp(name, "counter", help, text);
         for (const auto& [model, metrics] : models_) {
           absl::StrAppendFormat(&text, "%s{%s} %.17g\n", name,
                                 ModelLabel(model), value(metrics));
