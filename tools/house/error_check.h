@@ -1,0 +1,42 @@
+// Holds docs/errors.md to the sources: every message that it lists is printed
+// by some source.
+//
+//   | message | status | means | do |
+//   |---|---|---|---|
+//   | `layer ... has no slot` | ...
+//
+// What stands between dots and the ends of a code span is a fragment. It must
+// be in a string literal, whose pieces on several lines count as one, or begin
+// in the end of one literal and go on with the beginning of another.
+
+#ifndef EPLB_TOOLS_HOUSE_ERROR_CHECK_H_
+#define EPLB_TOOLS_HOUSE_ERROR_CHECK_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+#include "tools/house/source_tree.h"
+
+namespace eplb {
+
+struct ErrorFragment {
+  std::string place;  // "docs/errors.md:17".
+  std::string text;
+};
+
+// Of the first cells of all tables whose first column is called "message".
+std::vector<ErrorFragment> DocumentedErrorFragments(const SourceFile& page);
+
+// The string literals of C++ text, without those of #include lines: joined
+// where only spaces and comments stand between, and with \" as ". Raw strings
+// are left out.
+std::vector<std::string> StringLiterals(absl::string_view text);
+
+// One sentence per fragment that no source prints.
+std::vector<std::string> CheckDocumentedErrors(
+    const SourceFile& page, const std::vector<SourceFile>& sources);
+
+}  // namespace eplb
+
+#endif  // EPLB_TOOLS_HOUSE_ERROR_CHECK_H_
