@@ -127,7 +127,11 @@ EplbState::EplbState(EplbConfig config, const EplbDependencies& dependencies,
 
 EplbState::~EplbState() = default;
 
-absl::Status EplbState::CheckUsable() const { return unusable_; }
+absl::Status EplbState::CheckUsable() const {
+  EPLB_RETURN_IF_ERROR(has_left_);
+  // What runs in the background does not go past a doubt.
+  return is_in_background() ? in_doubt_ : absl::OkStatus();
+}
 
 ModelContext EplbState::model_context() const {
   return {.config = &config_,
@@ -267,7 +271,7 @@ absl::Status EplbState::Step(const StepOptions& options) {
   if (!options.is_dummy) status.Update(RecordPasses(stream));
   is_at_interval_ = counter_.Advance();
   status.Update(EndStep(stream));
-  return status;
+  return in_doubt_.ok() ? status : in_doubt_;
 }
 
 absl::Status EplbState::EndStep(Stream& stream) {

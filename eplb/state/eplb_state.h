@@ -203,7 +203,8 @@ class EplbState {
   absl::Status ReceiveState(std::vector<JoiningModel> models);
 
   // Connects all ranks anew and settles what is in doubt. For a state that
-  // says so (Unavailable), on all ranks, when they can be connected again.
+  // says so (Unavailable), on all ranks, when they can be connected again. The
+  // next collective call settles it too, where it comes first.
   absl::Status Recover();
 
   int num_models() const { return models_.size(); }
@@ -230,12 +231,14 @@ class EplbState {
             const PlacementPolicy& policy, std::unique_ptr<Group> group,
             std::unique_ptr<Stream> stream);
 
-  // An error once this rank has left the group, or while it is in doubt.
+  // An error once this rank has left the group, or while it is in doubt and
+  // rearranges in the background.
   absl::Status CheckUsable() const;
   ModelContext model_context() const;
 
   // Gathers the ranks; after a failure in a new epoch, in which what is in
-  // doubt is settled.
+  // doubt is settled. A rank in doubt begins as often as the others, so that
+  // all go to the same epochs, and gets the doubt back while it goes on.
   absl::Status Begin();
   absl::Status OpenEpoch();
   absl::Status SettleAfterFailure(absl::Status failure);
@@ -309,7 +312,9 @@ class EplbState {
   bool is_at_interval_ = false;
   // Whether rank 0 writes dumps: the others then send it their windows.
   bool with_dump_ = false;
-  absl::Status unusable_;
+  // Errors once this rank has left the group, and while it is in doubt.
+  absl::Status has_left_;
+  absl::Status in_doubt_;
 };
 
 }  // namespace eplb

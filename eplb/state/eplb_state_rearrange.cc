@@ -26,9 +26,10 @@ namespace eplb {
 
 absl::Status EplbState::Begin() {
   const uint64_t epoch = group_->epoch();
-  EPLB_RETURN_IF_ERROR(group_->Begin(forward_id_));
-  if (group_->epoch() == epoch) return absl::OkStatus();
-  return OpenEpoch();
+  absl::Status begun = group_->Begin(forward_id_);
+  if (begun.ok() && group_->epoch() != epoch) begun = OpenEpoch();
+  // The caller must know of a doubt that goes on, more than of what keeps it.
+  return in_doubt_.ok() ? begun : in_doubt_;
 }
 
 absl::Status EplbState::OpenEpoch() {
@@ -43,7 +44,7 @@ absl::Status EplbState::OpenEpoch() {
     EPLB_RETURN_IF_ERROR(stream_->Synchronize(group_->Deadline()));
     EPLB_RETURN_IF_ERROR(model->FinishRearrangement());
   }
-  unusable_ = absl::OkStatus();
+  in_doubt_ = absl::OkStatus();
   return absl::OkStatus();
 }
 
@@ -56,7 +57,7 @@ absl::Status EplbState::SettleAfterFailure(absl::Status failure) {
   }
   for (const std::unique_ptr<Model>& model : models_) {
     if (!model->shuffler().is_in_doubt()) continue;
-    unusable_ = absl::UnavailableError(absl::StrCat(
+    in_doubt_ = absl::UnavailableError(absl::StrCat(
         dependencies_.name, ": epoch ", group_->epoch(), ", step ", forward_id_,
         ", model '", model->name(),
         "': this rank does not know whether the others have switched layers "

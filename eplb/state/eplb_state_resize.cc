@@ -299,7 +299,7 @@ absl::StatusOr<std::vector<ExpertLoads>> EplbState::Shrink(
 absl::Status EplbState::FinishShrink(const ResizeOptions& resize) {
   const RankMapping& mapping = *resize.rank_mapping;
   if (mapping.NewRank(group_->rank()) == RankMapping::kNone) {
-    unusable_ = absl::FailedPreconditionError(absl::StrCat(
+    has_left_ = absl::FailedPreconditionError(absl::StrCat(
         dependencies_.name, ": rank ", group_->rank(), " has left the group"));
     return absl::OkStatus();
   }

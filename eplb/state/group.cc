@@ -82,9 +82,11 @@ absl::Status Group::OpenChannels(Communicator& control, Communicator* data,
   auto checked =
       std::make_shared<CheckedCommunicator>(std::move(control_clone));
   context_.epoch = epoch_;
-  // What a failure left may differ until the new epoch has settled it.
+  // What a failure left may differ until the new epoch has settled it, and so
+  // may how far each rank got with saying what it holds.
   context_.installed_placement_hash = 0;
   context_.planned_placement_hash = 0;
+  context_.weight_layout_hash = 0;
   checked->context() = context_;
   checked->set_configuration(configuration_);
   // Compares what the ranks hold, before there is anything to lose.

@@ -15,13 +15,16 @@
 namespace eplb {
 namespace {
 
-// Tests quote messages, so they would vouch for any that is gone.
+// Tests quote messages, so they would vouch for any that is gone. Of testing/,
+// eplb itself makes its traffic with one part.
 bool IsForUsers(const SourceFile& source) {
   const absl::string_view path = source.path;
   return !absl::StartsWith(path, "tools/house/") &&
          !absl::StartsWith(path, "benchmarks/") &&
          !absl::StartsWith(path, "examples/") &&
-         !absl::StrContains(path, "_test.") &&
+         (!absl::StartsWith(path, "testing/") ||
+          absl::StartsWith(path, "testing/traffic")) &&
+         !absl::StrContains(path, "_test") &&
          !absl::StrContains(path, "_fuzz.") &&
          !absl::StrContains(path, "_benchmark.") &&
          !absl::StrContains(path, "conformance");
