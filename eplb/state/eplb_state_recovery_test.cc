@@ -15,7 +15,6 @@
 #include "absl/status/status.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/synchronization/mutex.h"
 #include "collectives/communicator.h"
 #include "collectives/in_process.h"
 #include "eplb/core/clock.h"
@@ -273,15 +272,7 @@ std::vector<Injection> AllInjections() {
   return injections;
 }
 
-class EplbStateRecoveryTest : public ::testing::Test {
- protected:
-  // Its lock is one that ThreadSanitizer does not see.
-  EplbStateRecoveryTest() {
-    absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
-  }
-};
-
-TEST_F(EplbStateRecoveryTest, SettlesAllRanksAlikeWhereverTheControlFails) {
+TEST(EplbStateRecoveryTest, SettlesAllRanksAlikeWhereverTheControlFails) {
   const std::vector<Injection> injections = AllInjections();
   RecoveryRun::Outcome sum;
   for (const Injection& injection : injections) {
@@ -302,7 +293,7 @@ TEST_F(EplbStateRecoveryTest, SettlesAllRanksAlikeWhereverTheControlFails) {
   EXPECT_GT(sum.dropped, 0);
 }
 
-TEST_F(EplbStateRecoveryTest, SettlesInTheNextCollectiveCallWithoutRecover) {
+TEST(EplbStateRecoveryTest, SettlesInTheNextCollectiveCallWithoutRecover) {
   int num_in_doubt = 0;
   for (const Injection& injection : AllInjections()) {
     if (injection.rank != 1 || !injection.takes_network_down) continue;

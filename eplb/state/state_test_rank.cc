@@ -13,7 +13,6 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
-#include "absl/synchronization/mutex.h"
 #include "collectives/communicator.h"
 #include "collectives/in_process.h"
 #include "eplb/core/clock.h"
@@ -117,10 +116,6 @@ std::vector<absl::Status> OnTestRanks(
     int num_ranks, Clock& clock,
     const std::function<absl::Status(int job_rank, CommunicatorFactory&)>&
         body) {
-  // The graph that finds deadlocks has a lock which ThreadSanitizer does not
-  // see in an Abseil that is not instrumented; without it there is no race to
-  // report.
-  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   const auto group = InProcessGroup::Create(num_ranks, clock);
   if (!group.ok()) return {group.status()};
   std::vector<absl::Status> results(num_ranks);
