@@ -1,6 +1,8 @@
 #include "collectives/roll_call.h"
 
+#include <barrier>
 #include <chrono>
+#include <cstddef>
 #include <memory>
 #include <string>
 #include <utility>
@@ -33,6 +35,8 @@ std::vector<std::string> Results(const std::vector<int>& num_calls) {
   std::vector<std::string> results(num_calls.size());
   int num_answers = 0;
   for (const int calls : num_calls) num_answers += calls >= 0;
+  // A rank that is still on its way out of Create counts as one that waits.
+  std::barrier created(static_cast<std::ptrdiff_t>(num_calls.size()));
   const auto statuses = RunInProcessRanks(
       num_calls.size(), clock,
       [&](std::unique_ptr<Communicator> control) -> absl::Status {
@@ -40,6 +44,7 @@ std::vector<std::string> Results(const std::vector<int>& num_calls) {
         EPLB_ASSIGN_OR_RETURN(
             const std::unique_ptr<RollCall> roll_call,
             RollCall::Create(*control, clock, seconds(1), kDeadline));
+        created.arrive_and_wait();
         if (num_calls[rank] < 0) {
           // Until the others wait, for this rank alone.
           clock.WaitForWaiters(num_answers);

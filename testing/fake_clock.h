@@ -41,7 +41,9 @@ class FakeClock final : public Clock {
   void AdvanceClock(std::chrono::nanoseconds duration);
 
   // Blocks until at least `count` calls of WaitUntil are waiting. Calls whose
-  // deadline has come no longer count.
+  // deadline has come no longer count; calls that have been signalled do, until
+  // their thread has run. So let nobody be on the way out of an earlier wait:
+  // have the threads meet elsewhere (std::barrier) after it.
   void WaitForWaiters(int count);
 
  private:
