@@ -1,9 +1,10 @@
 // What the nccl backend does when NCCL, the GPU or a peer misbehaves. Deadlines
-// are those of a fake clock that a thread of the test moves on.
+// are those of a clock that goes on by a millisecond when all ranks have asked
+// NCCL and wait to ask again.
 
 #include "collectives/nccl_communicator.h"
 
-#include <atomic>
+#include <barrier>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -27,12 +28,12 @@
 #include "gtest/gtest.h"
 #include "testing/fake_clock.h"
 #include "testing/fake_nccl.h"
+#include "testing/lockstep_clock.h"
 #include "testing/status_matchers.h"
 
 namespace eplb {
 namespace {
 
-using std::chrono::milliseconds;
 using std::chrono::seconds;
 using testing::AllOf;
 using testing::Each;
@@ -40,35 +41,8 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
 
-// For as long as it lives, moves a clock on by a millisecond with each question
-// to NCCL, so that a thread that gets no core does not miss its time. Where
-// nobody asks, slowly; while an abort blocks, freely.
-class ScopedTimePasses {
- public:
-  ScopedTimePasses(FakeClock& clock, const FakeNccl& nccl)
-      : thread_([this, &clock, &nccl] {
-          constexpr int kRoundsWithoutQuestions = 1000;
-          int64_t seen = 0;
-          for (int rounds = 0; !is_over_; ++rounds) {
-            const int64_t num_polls = nccl.num_polls();
-            if (num_polls != seen || nccl.has_blocked_abort() ||
-                rounds > kRoundsWithoutQuestions) {
-              seen = num_polls;
-              rounds = 0;
-              clock.AdvanceClock(milliseconds(1));
-            }
-            std::this_thread::yield();
-          }
-        }) {}
-  ~ScopedTimePasses() {
-    is_over_ = true;
-    thread_.join();
-  }
-
- private:
-  std::atomic<bool> is_over_ = false;
-  std::thread thread_;
-};
+// More than a machine has been up for.
+constexpr std::chrono::hours kBeyondTheMachinesTime(1'000'000);
 
 class NcclCommunicatorTest : public testing::Test {
  protected:
@@ -86,14 +60,21 @@ class NcclCommunicatorTest : public testing::Test {
   }
 
   // What `body` returned on each rank, or the error of connecting. All ranks
-  // stay until all are done.
-  std::vector<absl::Status> Run(int num_ranks, const Body& body) {
+  // stay until all are done. Runs `meanwhile` on a thread of its own.
+  std::vector<absl::Status> Run(
+      int num_ranks, const Body& body,
+      const std::function<void()>& meanwhile = [] {}) {
     const auto group = InProcessGroup::Create(num_ranks, control_clock_);
-    const ScopedTimePasses time_passes(clock_, *nccl_);
     std::vector<int> members;
     for (int rank = 0; rank < num_ranks; ++rank) members.push_back(rank);
     std::vector<std::unique_ptr<Communicator>> communicators(num_ranks);
     std::vector<absl::Status> results(num_ranks);
+    // While they connect, ranks wait for each other elsewhere than in NCCL.
+    std::barrier connected(num_ranks, [&]() noexcept {
+      for (const auto& communicator : communicators) {
+        if (communicator != nullptr && in_lockstep_) clock_.Join(1);
+      }
+    });
     std::vector<std::thread> threads;
     for (int rank = 0; rank < num_ranks; ++rank) {
       threads.emplace_back([&, rank] {
@@ -104,17 +85,19 @@ class NcclCommunicatorTest : public testing::Test {
         // The control channel has the machine's time.
         auto communicator = factory.Connect(1, members, connect_deadline_);
         results[rank] = communicator.status();
-        if (!communicator.ok()) return;
-        communicators[rank] = decorate_(*std::move(communicator));
+        if (communicator.ok()) {
+          communicators[rank] = decorate_(*std::move(communicator));
+        }
+        connected.arrive_and_wait();
+        if (communicators[rank] == nullptr) return;
         results[rank] = body(*communicators[rank]);
+        if (in_lockstep_) clock_.Leave();
       });
     }
+    threads.emplace_back(meanwhile);
     for (std::thread& thread : threads) thread.join();
-    threads.clear();
-    for (auto& communicator : communicators) {
-      threads.emplace_back([&] { communicator = nullptr; });
-    }
-    for (std::thread& thread : threads) thread.join();
+    // One after another: one that waits for its end takes the time of no other.
+    while (!communicators.empty()) communicators.pop_back();
     return results;
   }
 
@@ -125,12 +108,15 @@ class NcclCommunicatorTest : public testing::Test {
 
   const std::shared_ptr<FakeNccl> nccl_ = std::make_shared<FakeNccl>();
   SystemClock control_clock_;
-  FakeClock clock_;
+  LockstepClock clock_{std::chrono::milliseconds(1)};
+  // Off where the ranks, while they call, also wait for each other elsewhere
+  // than in NCCL: time passes whenever one asks.
+  bool in_lockstep_ = true;
   // The control channel, which has the machine's time, answers the roll call.
   NcclOwnerOptions options_ = {.abort_bound = seconds(2),
                                .polls_after_peer_failure = 10,
-                               .roll_call_bound = std::chrono::hours(10000)};
-  SteadyTime connect_deadline_ = FakeClock::kStart + std::chrono::hours(10000);
+                               .roll_call_bound = kBeyondTheMachinesTime};
+  SteadyTime connect_deadline_ = FakeClock::kStart + kBeyondTheMachinesTime;
   std::function<std::unique_ptr<Communicator>(std::unique_ptr<Communicator>)>
       decorate_ = [](auto communicator) { return communicator; };
   bool shares_device_ = false;
@@ -209,8 +195,10 @@ TEST_F(NcclCommunicatorTest, ARemoteErrorNamesTheRankThatFailed) {
   nccl_->FailOperation(1, 0, NcclResult::kRemoteError, "connection reset");
   const std::vector<absl::Status> results =
       Run(2, [&](Communicator& communicator) {
-        if (communicator.rank() == 1)
+        if (communicator.rank() == 1) {
           return Sum(communicator, In(seconds(3600)));
+        }
+        // Nobody asks NCCL, so rank 1 waits for the reason without limit.
         communicator.Abort(absl::DataLossError("a checksum"));
         return absl::OkStatus();
       });
@@ -219,6 +207,7 @@ TEST_F(NcclCommunicatorTest, ARemoteErrorNamesTheRankThatFailed) {
 }
 
 TEST_F(NcclCommunicatorTest, UnderCheckedRanksStillAgreeAfterAFault) {
+  in_lockstep_ = false;
   nccl_->FailOperation(1, 1, NcclResult::kInternalError, "an XID");
   const auto headers = InProcessGroup::Create(3, control_clock_);
   decorate_ = [&](std::unique_ptr<Communicator> nccl) {
@@ -319,14 +308,14 @@ TEST_F(NcclCommunicatorTest, AnExchangeThatStallsEndsByItsProgressTimeout) {
 }
 
 TEST_F(NcclCommunicatorTest, AnExchangeMayTakeLongerThanItsProgressTimeout) {
-  // Each question to NCCL takes a millisecond of the clock, each group 40.
+  // Between two questions to NCCL lies a millisecond, so each group takes 40.
   nccl_->StayInProgress(40);
-  options_.progress_timeout = seconds(5);
+  options_.progress_timeout = seconds(1);
   EXPECT_THAT(Run(2,
                   [&](Communicator& communicator) {
                     const SteadyTime begin = clock_.Now();
                     const absl::Status status =
-                        SendMany(communicator, 6000, 6000,
+                        SendMany(communicator, 1200, 1200,
                                  begin + std::chrono::hours(1000));
                     EXPECT_GT(clock_.Now(), begin + options_.progress_timeout);
                     return status;
@@ -356,7 +345,8 @@ TEST_F(NcclCommunicatorTest, AStreamThatOutlastsTheAbortIsLeftBehind) {
 TEST_F(NcclCommunicatorTest, AnAbortThatBlocksIsLeftBehind) {
   nccl_->BlockAbort(0);
   EXPECT_THAT(
-      Run(2,
+      Run(
+          2,
           [&](Communicator& communicator) {
             if (communicator.rank() == 1) return absl::OkStatus();
             const SteadyTime deadline = In(seconds(5));
@@ -365,19 +355,20 @@ TEST_F(NcclCommunicatorTest, AnAbortThatBlocksIsLeftBehind) {
             EXPECT_THAT(communicator.Barrier(In(seconds(5))),
                         StatusIs(absl::StatusCode::kFailedPrecondition));
             return status;
+          },
+          [&] {
+            nccl_->WaitForBlockedAborts(1);
+            clock_.AdvanceClock(options_.abort_bound);
           })[0],
       StatusIs(absl::StatusCode::kDeadlineExceeded,
                AllOf(HasSubstr("ncclCommAbort has not ended within 2 s"),
                      HasSubstr("may still use the buffers"))));
   // The communicator is gone, and the thread still there.
-  nccl_->WaitForBlockedAborts(1);
   leaves_behind_ = true;
   nccl_->UnblockAborts();
 }
 
 TEST_F(NcclCommunicatorTest, AFinalizeThatNeverEndsBecomesAnAbort) {
-  // Long enough that no other finalize takes it.
-  options_.abort_bound = seconds(20);
   nccl_->NeverFinalize(0);
   EXPECT_THAT(
       Run(2, [&](Communicator& c) { return Sum(c, In(seconds(3600))); }),

@@ -43,7 +43,7 @@ class NcclExchangeTest : public testing::Test {
 };
 
 TEST_F(NcclExchangeTest, CopiesMessagesOfARankToItself) {
-  NcclOwner owner(nccl_, clock_, {});
+  NcclOwner owner(nccl_, clock_, {.abort_bound = std::chrono::seconds(60)});
   EPLB_ASSERT_OK(owner.Run(Init(), Soon()));
   const std::vector<char> sent = {'a', 'b', 'c'};
   std::vector<char> received(3);
@@ -58,7 +58,7 @@ TEST_F(NcclExchangeTest, CopiesMessagesOfARankToItself) {
 }
 
 TEST_F(NcclExchangeTest, EndsTheGroupThatAnErrorInterrupts) {
-  NcclOwner owner(nccl_, clock_, {});
+  NcclOwner owner(nccl_, clock_, {.abort_bound = std::chrono::seconds(60)});
   EPLB_ASSERT_OK(owner.Run(Init(), Soon()));
   char byte = 'x';
   NcclExchangeOrder order;

@@ -33,7 +33,8 @@ class NcclOwnerTest : public testing::Test {
     nccl_->GetUniqueId(&id_);
     owner_ = std::make_unique<NcclOwner>(
         nccl_, clock_,
-        NcclOwnerOptions{.polls_after_peer_failure = kPollsAfterPeerFailure});
+        NcclOwnerOptions{.abort_bound = std::chrono::seconds(60),
+                         .polls_after_peer_failure = kPollsAfterPeerFailure});
   }
 
   ~NcclOwnerTest() override {

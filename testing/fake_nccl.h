@@ -79,10 +79,8 @@ class FakeNccl final : public NcclApi {
   // Groups, communicators, streams and memory not given back; else empty.
   std::string Leftovers() const;
   int largest_group() const;
-  // Questions whether something is done, so far: a test can let a fake clock
-  // go on with them, and not before those who wait have looked again.
+  // Questions whether something is done, so far.
   int64_t num_polls() const;
-  bool has_blocked_abort() const;
   int num_aborts() const;
   int num_destroys() const;
 

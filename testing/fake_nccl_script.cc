@@ -101,11 +101,6 @@ int64_t FakeNccl::num_polls() const {
   return num_polls_;
 }
 
-bool FakeNccl::has_blocked_abort() const {
-  absl::MutexLock lock(&mutex_);
-  return num_blocked_aborts_ > 0;
-}
-
 int FakeNccl::num_aborts() const {
   absl::MutexLock lock(&mutex_);
   return num_aborts_;
