@@ -123,7 +123,7 @@ class Reception {
                          RankList(missing), " to connect"));
       }
       WaitForEvents(deadline);
-      Admit();
+      EPLB_RETURN_IF_ERROR(Admit());
       visitors_.remove_if([this](Visitor& visitor) { return Serve(visitor); });
     }
   }
@@ -149,16 +149,18 @@ class Reception {
     poll(entries.data(), entries.size(), MillisecondsUntil(clock_, deadline));
   }
 
-  void Admit() {
+  absl::Status Admit() {
     while (visitors_.size() < kMaxUngreetedConnections) {
       absl::StatusOr<Socket> socket = AcceptFrom(listener_);
-      if (!socket.ok()) return;
+      if (absl::IsNotFound(socket.status())) break;
+      EPLB_RETURN_IF_ERROR(socket.status());
       visitors_.push_back({.socket = *std::move(socket),
                            .deadline = clock_.Now() + kGreetingTime,
                            .received = {},
                            .greeting = {},
                            .expected_proof = {}});
     }
+    return absl::OkStatus();
   }
 
   // Whether the visitor is done with: a peer now, or dropped.

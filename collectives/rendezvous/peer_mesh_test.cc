@@ -18,6 +18,8 @@
 #include "eplb/core/stable_hash.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "testing/fake_clock.h"
+#include "testing/scoped_no_more_files.h"
 #include "testing/status_matchers.h"
 
 namespace eplb {
@@ -145,6 +147,89 @@ TEST_F(PeerMeshOfTwoTest, TurnsAwayRanksOfOtherGroupsAndWaitsOn) {
   rank_0.join();
   EPLB_EXPECT_OK(mesh);
   EXPECT_EQ(strangers_, 3);
+}
+
+// Time of rank 0 that goes on when the test says so.
+class PeerMeshVisitorsTest : public PeerMeshOfTwoTest {
+ protected:
+  ~PeerMeshVisitorsTest() override {
+    // Of a rank 0 that still waits.
+    time_.AdvanceClock(std::chrono::hours(2));
+    if (rank_0_.joinable()) rank_0_.join();
+  }
+
+  // Rank 0 begins with those that have connected so far, and has turned one
+  // away.
+  void StartRank0() {
+    rank_0_ = std::thread([this] {
+      mesh_ = ConnectPeerMesh(GroupOf(0), listeners_[0], addresses_, time_,
+                              time_.Now() + std::chrono::hours(1), strangers_);
+    });
+    const SteadyTime limit = Far();
+    while (strangers_ == 0 && clock_.Now() < limit) std::this_thread::yield();
+    ASSERT_EQ(strangers_, 1);
+  }
+
+  Socket Visit(const std::string& words) {
+    absl::StatusOr<Socket> socket = ConnectTo(addresses_[0], clock_, Far());
+    EPLB_EXPECT_OK(WriteAll(*socket, words, clock_, Far()));
+    return *std::move(socket);
+  }
+  Socket VisitOfAStranger() {
+    return Visit(std::string(PeerGreeting::kBytes, 'x'));
+  }
+
+  void ExpectDropped(const Socket& visitor) {
+    char byte;
+    EXPECT_THAT(ReadAll(visitor, absl::MakeSpan(&byte, 1), clock_, Far()),
+                StatusIs(absl::StatusCode::kUnavailable));
+  }
+
+  FakeClock time_;
+  Mesh mesh_;
+  std::thread rank_0_;
+};
+
+TEST_F(PeerMeshVisitorsTest, ASilentOneIsDroppedAfterFiveSeconds) {
+  const Socket silent = Visit("");
+  const Socket stranger = VisitOfAStranger();
+  ASSERT_NO_FATAL_FAILURE(StartRank0());
+  time_.AdvanceClock(std::chrono::seconds(5));
+  ExpectDropped(silent);
+  EXPECT_EQ(strangers_, 2);
+  EPLB_EXPECT_OK(Connect(GroupOf(1)));
+  rank_0_.join();
+  EPLB_EXPECT_OK(mesh_);
+  EXPECT_EQ(strangers_, 2);
+}
+
+TEST_F(PeerMeshVisitorsTest, ARankBehindManySilentOnesGetsItsTurn) {
+  std::vector<Socket> visitors;
+  visitors.push_back(VisitOfAStranger());
+  for (int i = 0; i < kMaxUngreetedConnections + 6; ++i) {
+    visitors.push_back(Visit(""));
+  }
+  ASSERT_NO_FATAL_FAILURE(StartRank0());
+  Mesh mesh_of_1;
+  std::thread rank_1([&] { mesh_of_1 = Connect(GroupOf(1)); });
+  time_.AdvanceClock(std::chrono::seconds(5));
+  rank_1.join();
+  EPLB_EXPECT_OK(mesh_of_1);
+  rank_0_.join();
+  EPLB_EXPECT_OK(mesh_);
+  // The first ones, whose place the rank took, and perhaps one that came in
+  // when the stranger had gone.
+  EXPECT_GE(strangers_, kMaxUngreetedConnections);
+  EXPECT_LE(strangers_, kMaxUngreetedConnections + 1);
+}
+
+TEST_F(PeerMeshOfTwoTest, SaysWhenFileDescriptorsHaveRunOut) {
+  EPLB_ASSERT_OK_AND_ASSIGN(const Socket visitor,
+                            ConnectTo(addresses_[0], clock_, Far()));
+  const ScopedNoMoreFiles no_more_files;
+  EXPECT_THAT(
+      Connect(GroupOf(0)),
+      StatusIs(absl::StatusCode::kResourceExhausted, HasSubstr("ulimit -n")));
 }
 
 TEST_F(PeerMeshOfTwoTest, ProvesThatItKnowsTheSecret) {

@@ -8,6 +8,7 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -29,10 +30,6 @@ namespace eplb {
 namespace {
 
 using AddressList = std::unique_ptr<addrinfo, decltype(&freeaddrinfo)>;
-
-absl::Status SystemError(absl::string_view what) {
-  return absl::UnavailableError(absl::StrCat(what, ": ", strerror(errno)));
-}
 
 absl::StatusOr<AddressList> Resolve(absl::string_view host, int port) {
   addrinfo hints = {};
@@ -83,7 +80,49 @@ absl::Status ParseHostPort(absl::string_view text, std::string& host,
   return absl::OkStatus();
 }
 
+absl::StatusOr<Socket> ConnectToAddress(const addrinfo& address,
+                                        absl::string_view name, Clock& clock,
+                                        SteadyTime deadline) {
+  Socket socket(::socket(address.ai_family,
+                         SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!socket.is_open()) return SystemError("socket");
+  if (connect(socket.fd(), address.ai_addr, address.ai_addrlen) != 0 &&
+      errno != EINPROGRESS) {
+    return SystemError(absl::StrCat("connecting to ", name));
+  }
+  if (!WaitForSocket(socket, POLLOUT, clock, deadline)) {
+    return absl::DeadlineExceededError(
+        absl::StrCat("the deadline passed while connecting to ", name));
+  }
+  int error = 0;
+  socklen_t size = sizeof(error);
+  getsockopt(socket.fd(), SOL_SOCKET, SO_ERROR, &error, &size);
+  if (error != 0) {
+    errno = error;
+    return SystemError(absl::StrCat("connecting to ", name));
+  }
+  SendAtOnce(socket.fd());
+  return socket;
+}
+
 }  // namespace
+
+absl::Status SystemError(absl::string_view what) {
+  const int error = errno;
+  const std::string text = absl::StrCat(what, ": ", strerror(error));
+  if (error == EMFILE) {
+    rlimit limit = {};
+    getrlimit(RLIMIT_NOFILE, &limit);
+    return absl::ResourceExhaustedError(
+        absl::StrCat(text, ": the process may have ", limit.rlim_cur,
+                     " file descriptors (ulimit -n)"));
+  }
+  if (error == ENFILE) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat(text, ": the machine has no more file descriptors"));
+  }
+  return absl::UnavailableError(text);
+}
 
 Socket::~Socket() {
   if (fd_ >= 0) close(fd_);
@@ -134,32 +173,41 @@ absl::StatusOr<Socket> ConnectTo(absl::string_view host_and_port, Clock& clock,
   int port = 0;
   EPLB_RETURN_IF_ERROR(ParseHostPort(host_and_port, host, port));
   EPLB_ASSIGN_OR_RETURN(const AddressList found, Resolve(host, port));
-  Socket socket(::socket(found->ai_family,
-                         SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  if (!socket.is_open()) return SystemError("socket");
-  if (connect(socket.fd(), found->ai_addr, found->ai_addrlen) != 0 &&
-      errno != EINPROGRESS) {
-    return SystemError(absl::StrCat("connecting to ", host_and_port));
+  return ConnectToOneOf(found.get(), host_and_port, clock, deadline);
+}
+
+absl::StatusOr<Socket> ConnectToOneOf(const addrinfo* addresses,
+                                      absl::string_view name, Clock& clock,
+                                      SteadyTime deadline) {
+  int num_left = 0;
+  for (const addrinfo* entry = addresses; entry != nullptr;
+       entry = entry->ai_next) {
+    ++num_left;
   }
-  if (!WaitForSocket(socket, POLLOUT, clock, deadline)) {
-    return absl::DeadlineExceededError(absl::StrCat(
-        "the deadline passed while connecting to ", host_and_port));
+  absl::Status last_error;
+  for (const addrinfo* entry = addresses; entry != nullptr;
+       entry = entry->ai_next, --num_left) {
+    const SteadyTime now = clock.Now();
+    const SteadyTime limit =
+        deadline <= now ? deadline : now + (deadline - now) / num_left;
+    absl::StatusOr<Socket> socket =
+        ConnectToAddress(*entry, name, clock, limit);
+    if (socket.ok()) return socket;
+    last_error = socket.status();
   }
-  int error = 0;
-  socklen_t size = sizeof(error);
-  getsockopt(socket.fd(), SOL_SOCKET, SO_ERROR, &error, &size);
-  if (error != 0) {
-    errno = error;
-    return SystemError(absl::StrCat("connecting to ", host_and_port));
-  }
-  SendAtOnce(socket.fd());
-  return socket;
+  return last_error;
 }
 
 absl::StatusOr<Socket> AcceptFrom(const Socket& listener) {
   Socket socket(
       accept4(listener.fd(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
-  if (!socket.is_open()) return absl::NotFoundError("no connection");
+  if (!socket.is_open()) {
+    const absl::Status error = SystemError("accept");
+    // The rest is about the connection: it has broken, or was never there.
+    return absl::IsResourceExhausted(error)
+               ? error
+               : absl::NotFoundError("no connection");
+  }
   SendAtOnce(socket.fd());
   return socket;
 }
@@ -226,8 +274,8 @@ absl::StatusOr<size_t> WriteSome(const Socket& socket,
 int MillisecondsUntil(Clock& clock, SteadyTime deadline) {
   const SteadyTime now = clock.Now();
   if (deadline <= now) return 0;
-  // Again after a while rather than overflow.
-  constexpr auto kLongest = std::chrono::milliseconds(1000);
+  // Then the clock is looked at again: it may have been moved.
+  constexpr auto kLongest = std::chrono::milliseconds(100);
   if (deadline - now >= kLongest) return kLongest.count();
   return static_cast<int>(
       std::chrono::ceil<std::chrono::milliseconds>(deadline - now).count());

@@ -1,5 +1,5 @@
 // Socket: a TCP connection or a listening port, with a deadline on everything
-// that could wait.
+// that could wait, but for the system's look-up of a host's name.
 //
 //   EPLB_ASSIGN_OR_RETURN(Socket socket,
 //                         ConnectTo("127.0.0.1:4711", clock, deadline));
@@ -7,6 +7,8 @@
 
 #ifndef EPLB_COLLECTIVES_RENDEZVOUS_SOCKET_H_
 #define EPLB_COLLECTIVES_RENDEZVOUS_SOCKET_H_
+
+#include <netdb.h>
 
 #include <cstddef>
 #include <string>
@@ -39,6 +41,10 @@ class Socket {
   int fd_ = -1;
 };
 
+// What errno says about `what`: Unavailable, or ResourceExhausted with the
+// limit where file descriptors have run out.
+absl::Status SystemError(absl::string_view what);
+
 // Whether `host` stands for every address of the machine.
 absl::StatusOr<bool> IsAnyAddress(absl::string_view host);
 
@@ -51,10 +57,17 @@ absl::StatusOr<int> LocalPort(const Socket& socket);
 // "host:port", with brackets around the host where that has colons.
 std::string JoinHostPort(absl::string_view host, int port);
 
+// Where the host has several addresses, to the first that answers.
 absl::StatusOr<Socket> ConnectTo(absl::string_view host_and_port, Clock& clock,
                                  SteadyTime deadline);
+// The same for `addresses`, a list as getaddrinfo(3) makes it; `name` is for
+// messages. One that does not answer leaves the others their share of the time.
+absl::StatusOr<Socket> ConnectToOneOf(const addrinfo* addresses,
+                                      absl::string_view name, Clock& clock,
+                                      SteadyTime deadline);
 
-// The next connection to a listening socket; NotFound when there is none now.
+// The next connection to a listening socket; NotFound when there is none now,
+// ResourceExhausted when there is no file descriptor for it.
 absl::StatusOr<Socket> AcceptFrom(const Socket& listener);
 
 // Waits until one of `events` of poll(2) is there: false when the deadline
@@ -73,7 +86,8 @@ absl::StatusOr<size_t> ReadSome(const Socket& socket, absl::Span<char> bytes);
 // What can be taken now; errors likewise.
 absl::StatusOr<size_t> WriteSome(const Socket& socket, absl::string_view bytes);
 
-// For poll(2): milliseconds until `deadline`, rounded up, at least 0.
+// For poll(2): milliseconds until `deadline`, rounded up, from 0 to 100: who
+// waits looks at the clock again so often.
 int MillisecondsUntil(Clock& clock, SteadyTime deadline);
 
 }  // namespace eplb
