@@ -30,10 +30,11 @@ require_program() {
   local as_root=()
   ((EUID == 0)) || as_root=(sudo)
   echo "lint: installing $2" >&2
+  local apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive
+    apt-get -qy -o DPkg::Lock::Timeout=300)
   {
-    "${as_root[@]}" apt-get -qy update || true
-    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
-      apt-get -qy install --no-install-recommends "$2"
+    "${apt[@]}" update || true
+    "${apt[@]}" install --no-install-recommends "$2"
   } >/dev/null 2>&1 || fail "could not install $2"
 }
 
@@ -77,9 +78,12 @@ format_cpp() {
     clang-format-14 -i "${files[@]}"
     return
   fi
-  clang-format-14 --dry-run "${files[@]}" 2>&1 |
-    sed -n 's/^\([^:]*:[0-9]*\):[0-9]*: warning: .*/\1: not as clang-format prints it/p' |
-    uniq
+  local report
+  # Findings are warnings; a file of options that cannot be read is an error.
+  report=$(clang-format-14 --dry-run "${files[@]}" 2>&1) ||
+    fail "clang-format failed: $(head -n 1 <<<"$report")"
+  sed -n 's/^\([^:]*:[0-9]*\):[0-9]*: warning: .*/\1: not as clang-format prints it/p' \
+    <<<"$report" | uniq
 }
 
 lint_build_files() {
