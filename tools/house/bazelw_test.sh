@@ -155,6 +155,21 @@ on_machine ./bazelw build
 check "one without modules gets none, after a change of packages" \
   eval '! grep -q override "$machine"/home/.cache/eplb/*.bazelrc'
 
+new_machine
+touch "$machine/usr/share/bazel/embedded_tools/MODULE.bazel"
+mv "$clone" "$machine/src/my clone"
+clone="$machine/src/my clone"
+chmod 555 "$machine/home"
+add_sudo
+as_user env XDG_CACHE_HOME="$machine/tmp/my cache" ./bazelw build
+check "a clone and a cache with a space in their paths will do" says "<build>"
+check "the path of the clone is one word for Bazel" grep -qF \
+  "googletest=$machine/src/my\ clone/third_party" \
+  "$machine/tmp/my cache/eplb"/*.bazelrc
+check "the path of the cache is one word for Bazel" grep -qxF \
+  "startup --output_user_root=$machine/tmp/my\ cache/eplb/bazel" \
+  "$machine/tmp/my cache/eplb"/*.bazelrc
+
 for own in bazelisk bazel; do
   new_machine
   install_own $own 8.4.2
@@ -222,6 +237,23 @@ check "Bazel's own folder moves along" grep -q "^startup --output_user_root=" \
 new_machine
 on_machine env -u HOME XDG_CACHE_HOME="$machine/cache" ./bazelw build
 check "HOME need not be set" says "$machine/cache/eplb/"
+
+# --- what tools/bazel promises ---------------------------------------------
+
+new_machine
+mkdir "$clone/tools"
+sed "s,/usr/,$machine&,g" "$workspace/tools/bazel" >"$clone/tools/bazel"
+ln -s "$(command -v sh)" "$(command -v ls)" "$machine/tools"
+on_machine sh tools/bazel build
+check "without a Bazel behind the launcher it fails" exits 1
+check "without a Bazel it says what to do" complains "./bazelw installs one"
+check "without a Bazel it says so in one line" one_line
+fake "$machine/usr/bin/bazel-4.2.3" <<<'echo "4.2.3 $*"'
+on_machine sh tools/bazel build
+check "takes the Bazel of the distribution" says "4.2.3 build"
+fake "$machine/own/bazel" <<<'echo "own $*"'
+on_machine env BAZEL_REAL="$machine/own/bazel" sh tools/bazel build
+check "leaves the launcher's choice as it is" says "own build"
 
 echo "$passed passed, $failed failed"
 ((failed == 0))
