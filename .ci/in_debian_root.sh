@@ -44,34 +44,44 @@ in_root() {
       env -C /src/eplb "$@"' in_root "$root" "$@"
 }
 
+apt_get() {
+  DEBIAN_FRONTEND=noninteractive apt-get -qy -o DPkg::Lock::Timeout=300 "$@" \
+    >/dev/null 2>&1
+}
+
 install_debootstrap() {
   command -v debootstrap >/dev/null && return
   echo "in_debian_root: installing debootstrap" >&2
-  { apt-get -q update || true; } >/dev/null 2>&1
-  DEBIAN_FRONTEND=noninteractive apt-get -qy install --no-install-recommends \
-    debian-archive-keyring debootstrap >/dev/null 2>&1 ||
+  apt_get install --no-install-recommends debian-archive-keyring debootstrap ||
     cannot "could not install debootstrap"
 }
 
-# The mirror of this machine's own packages; nothing for debootstrap's default.
-find_mirror() {
-  grep -rhE '^[^#]*https?://[^ ]+/debian/?( |$)' \
-    /etc/apt/sources.list /etc/apt/sources.list.d 2>/dev/null |
-    grep -oE 'https?://[^ ]+/debian\b' | head -n 1
+# Where this machine has Debian's own packages from; other archives may look
+# alike in its sources.
+find_mirrors() {
+  apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' \
+    'Origin: Debian' 'Label: Debian' 'Component: main' 2>/dev/null |
+    grep -E '^https?://' | sort -u
 }
 
 make_root() {
-  local partial=$root.partial mirror
+  local partial=$root.partial mirrors mirror is_made=false
+  apt_get update || true
   install_debootstrap
-  mirror=$(find_mirror) || true
-  echo "in_debian_root: making $root" >&2
+  mapfile -t mirrors < <(find_mirrors)
   rm -rf --one-file-system "$cache/$suite"-*
-  if ! isolated debootstrap --variant=minbase "$suite" "$partial" \
-    ${mirror:+"$mirror"} >"$cache/debootstrap.log" 2>&1; then
+  # The last one is debootstrap's default.
+  for mirror in "${mirrors[@]}" ""; do
+    echo "in_debian_root: making $root${mirror:+ from $mirror}" >&2
+    if isolated debootstrap --variant=minbase "$suite" "$partial" \
+      ${mirror:+"$mirror"} >"$cache/debootstrap.log" 2>&1; then
+      is_made=true
+      break
+    fi
     tail -n 5 "$cache/debootstrap.log" >&2
     rm -rf --one-file-system "$partial"
-    cannot "debootstrap failed"
-  fi
+  done
+  [[ $is_made == true ]] || cannot "debootstrap failed"
   # A mirror may be behind; and what is installed is not needed twice.
   cat >"$partial/etc/apt/apt.conf.d/90eplb" <<<'
 Acquire::Check-Valid-Until "false";
