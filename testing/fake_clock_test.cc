@@ -178,7 +178,11 @@ TEST(FakeClockTest, AdvancingRacesWithWaitersThatLeave) {
       --running;
     });
   }
-  while (running > 0) clock.AdvanceClock(nanoseconds(1));
+  while (running > 0) {
+    clock.AdvanceClock(nanoseconds(1));
+    // The waiters need the processor, and the lock, to get on.
+    std::this_thread::yield();
+  }
   for (std::thread& thread : threads) thread.join();
   EXPECT_GE(clock.Now(), FakeClock::kStart + nanoseconds(kWaits));
 }

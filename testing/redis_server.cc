@@ -1,7 +1,9 @@
 #include "testing/redis_server.h"
 
+#include <netinet/in.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -9,7 +11,6 @@
 #include <string>
 #include <thread>
 
-#include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "collectives/rendezvous/socket.h"
 #include "eplb/core/clock.h"
@@ -20,17 +21,30 @@ namespace {
 
 constexpr char kProgram[] = "/usr/bin/redis-server";
 
-int FreePort() {
-  const absl::StatusOr<Socket> socket = ListenOn("127.0.0.1");
-  return *LocalPort(*socket);
+// Bound to a free port of this machine, but not listening: the system gives the
+// port to nobody else, and lets a server that asks for it by number, with
+// SO_REUSEADDR as redis-server does, have it. So none can come in between, and
+// whoever answers at the port is that server.
+Socket ReservePort() {
+  Socket socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const int on = 1;
+  setsockopt(socket.fd(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+  sockaddr_in address = {};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  if (bind(socket.fd(), reinterpret_cast<const sockaddr*>(&address),
+           sizeof(address)) != 0) {
+    ADD_FAILURE() << "no free port";
+  }
+  return socket;
 }
 
 }  // namespace
 
 bool RedisServer::IsInstalled() { return access(kProgram, X_OK) == 0; }
 
-RedisServer::RedisServer() : port_(FreePort()) {
-  const std::string port = absl::StrCat(port_);
+RedisServer::RedisServer() : reservation_(ReservePort()) {
+  const std::string port = absl::StrCat(*LocalPort(reservation_));
   pid_ = fork();
   if (pid_ == 0) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -56,7 +70,7 @@ RedisServer::~RedisServer() {
 }
 
 std::string RedisServer::address() const {
-  return absl::StrCat("127.0.0.1:", port_);
+  return absl::StrCat("127.0.0.1:", *LocalPort(reservation_));
 }
 
 }  // namespace eplb

@@ -13,6 +13,7 @@
 
 #include <string>
 
+#include "collectives/rendezvous/socket.h"
 #include "testing/temporary_folder.h"
 
 namespace eplb {
@@ -32,7 +33,7 @@ class RedisServer {
 
  private:
   TemporaryFolder folder_;
-  int port_ = 0;
+  const Socket reservation_;
   pid_t pid_ = -1;
 };
 
