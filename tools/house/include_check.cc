@@ -20,6 +20,13 @@ namespace {
 
 constexpr absl::string_view kPlanFile = "tools/house/plan.h";
 
+bool HasSuffixOfTheHouse(absl::string_view path) {
+  for (const absl::string_view suffix : {".h", ".cc", ".cu", ".cuh"}) {
+    if (absl::EndsWith(path, suffix)) return true;
+  }
+  return false;
+}
+
 struct Include {
   int line = 0;
   absl::string_view header;
@@ -102,6 +109,11 @@ class SourceCheck {
                        "one, say in ",
                        kPlanFile, " what it may include"));
       return;
+    }
+    // So that it cannot escape what goes by suffix: formatter and warnings.
+    if (!HasSuffixOfTheHouse(source_.path)) {
+      problems_.push_back(
+          absl::StrCat(source_.path, ": sources end in .h, .cc, .cu or .cuh"));
     }
     is_test_ = MatchesAny(source_.path, plan_.tests);
     for (const Include& include : IncludesOf(source_.text)) Check(include);

@@ -17,7 +17,8 @@
 namespace eplb {
 
 // One sentence per include that the plan does not allow, per source outside
-// every room, and per header whose include guard is not that of its path.
+// every room or with a suffix that the house does not use, and per header whose
+// include guard is not that of its path.
 std::vector<std::string> CheckIncludes(const Plan& plan,
                                        const std::vector<SourceFile>& sources);
 

@@ -53,6 +53,18 @@ TEST(IncludeCheckTest, AllowsTheRoomItselfAndTheRoomsBelow) {
               IsEmpty());
 }
 
+TEST(IncludeCheckTest, KnowsTheSuffixesOfTheHouse) {
+  for (const std::string name : {"x.cc", "x.cu"}) {
+    EXPECT_THAT(Check("policies/" + name, ""), IsEmpty()) << name;
+  }
+  for (const std::string name : {"x.cpp", "x.hpp", "x.inc", "x.c"}) {
+    EXPECT_THAT(Check("policies/" + name, ""),
+                ElementsAre("policies/" + name +
+                            ": sources end in .h, .cc, .cu or .cuh"));
+  }
+  EXPECT_THAT(Check("third_party/x.cpp", ""), IsEmpty());
+}
+
 TEST(IncludeCheckTest, FindsIncludesHoweverTheyAreSpaced) {
   EXPECT_THAT(Check("policies/x.cc", "  #  include<eplb/state/y.h>\n"),
               ElementsAre(HasSubstr("policies -> eplb/state")));

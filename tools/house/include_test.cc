@@ -18,8 +18,11 @@ namespace {
 TEST(IncludeTest, EveryRoomIncludesOnlyWhatThePlanAllows) {
   const absl::StatusOr<std::string> root = WorkspaceRootOfTest();
   ASSERT_TRUE(root.ok()) << root.status();
-  const absl::StatusOr<std::vector<SourceFile>> sources =
-      ReadSources(*root, {".h", ".cc", ".cu", ".cuh"});
+  // Those of the house, and those that others use.
+  const absl::StatusOr<std::vector<SourceFile>> sources = ReadSources(
+      *root, {".h",   ".cc",   ".cu",  ".cuh", ".c",   ".C",   ".c++",
+              ".cpp", ".cppm", ".cxx", ".H",   ".h++", ".hh",  ".hpp",
+              ".hxx", ".inc",  ".inl", ".ipp", ".ixx", ".tcc", ".tpp"});
   ASSERT_TRUE(sources.ok()) << sources.status();
 
   // A check that sees nothing would find nothing wrong.

@@ -20,8 +20,8 @@ namespace {
 constexpr absl::string_view kStandIns = "third_party/system/modules/";
 constexpr absl::string_view kWorkspaceDeps = "third_party/deps.bzl";
 constexpr absl::string_view kOverrides = "third_party/system/offline.bazelrc";
-// Other workspaces with declarations of their own.
-constexpr absl::string_view kOtherWorkspaces = "examples/";
+// A workspace with declarations of its own.
+constexpr absl::string_view kOtherWorkspace = "examples/downstream/";
 
 struct ExternalLabel {
   std::string text;
@@ -68,7 +68,7 @@ class LabelCheck {
     for (const auto& [path, text] : files_) {
       if (absl::EndsWith(path, ".bazelrc") ||
           absl::EndsWith(path, "MODULE.bazel") ||
-          absl::StartsWith(path, kOtherWorkspaces)) {
+          absl::StartsWith(path, kOtherWorkspace)) {
         continue;
       }
       for (const QuotedString& string : QuotedStrings(*text)) {

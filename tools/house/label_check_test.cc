@@ -62,6 +62,14 @@ TEST_F(LabelCheckTest, NamesARepositoryThatNobodyDeclares) {
                           "no bazel_dep or use_repo of MODULE.bazel"));
 }
 
+TEST_F(LabelCheckTest, LeavesOutTheOtherWorkspaceButNotTheFolderAroundIt) {
+  files_["examples/downstream/BUILD.bazel"] = "x(deps = [\"@zstd//:zstd\"])\n";
+  EXPECT_THAT(Check(), IsEmpty());
+  files_["examples/BUILD.bazel"] = "x(deps = [\"@json//print\"])\n";
+  EXPECT_THAT(Check(),
+              ElementsAre(HasSubstr("examples/BUILD.bazel:1: @json//print: ")));
+}
+
 TEST_F(LabelCheckTest, WantsTheRepositoryInWorkspaceMode) {
   files_["third_party/deps.bzl"] = "_ALL = [\"json\", \"system\"]\n";
   EXPECT_THAT(
