@@ -61,7 +61,7 @@ bool BalancingAttempt::Run(const Goal& goal, WorkingPlacement& placement,
       kMaxEvaluationsPerSlot * placement.num_slots();
   evaluations_ = 0;
   int forced_splits = 0;
-  replacements_.UnpinAll();
+  replacements_.Restart();
   while (placement.largest_rank_load() > goal.largest_rank_load) {
     if (evaluations_ > max_evaluations) return false;
     const int affordable = goal.max_moves - placement.moved_slots();
@@ -100,6 +100,7 @@ PlacementChange BalancingAttempt::FindChange(const RankOverloadPenalty& penalty,
   // Each stage prunes by the best of the stages before it, so those that find
   // good changes at little expense come first.
   replacements_.OfferReplacements(context);
+  placement.ForgetChangedRanks();
   OfferSwapsOfMovedSlots(context);
   OfferSwaps(context);
   replacements_.OfferShifts(context);

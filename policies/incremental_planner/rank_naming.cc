@@ -28,20 +28,28 @@ void RankNaming::MeetAgain(absl::Span<const int32_t> reference,
   }
   unnamed_.assign(experts.begin(), experts.end());
   std::fill(is_taken_.begin(), is_taken_.end(), 0);
+  int first_left = 0;
   for (int unnamed = 0; unnamed < num_ranks_; ++unnamed) {
     const auto held = absl::MakeConstSpan(unnamed_).subspan(
         static_cast<size_t>(unnamed) * slots_per_rank_, slots_per_rank_);
-    std::fill(overlap_.begin(), overlap_.end(), 0);
+    met_.clear();
     for (const int32_t expert : held) {
       for (int slot = first_slot_[expert]; slot >= 0; slot = next_slot_[slot]) {
-        ++overlap_[slot / slots_per_rank_];
+        const int rank = slot / slots_per_rank_;
+        if (is_taken_[rank] != 0) continue;
+        if (overlap_[rank]++ == 0) met_.push_back(rank);
       }
     }
-    int best = -1;
-    for (int rank = 0; rank < num_ranks_; ++rank) {
-      if (is_taken_[rank]) continue;
-      if (best < 0 || overlap_[rank] > overlap_[best]) best = rank;
+    // Where there is nobody to meet, the first rank that is left.
+    while (is_taken_[first_left] != 0) ++first_left;
+    int best = first_left;
+    for (const int32_t rank : met_) {
+      if (overlap_[rank] > overlap_[best] ||
+          (overlap_[rank] == overlap_[best] && rank < best)) {
+        best = rank;
+      }
     }
+    for (const int32_t rank : met_) overlap_[rank] = 0;
     is_taken_[best] = 1;
     std::copy(held.begin(), held.end(),
               experts.begin() + static_cast<ptrdiff_t>(best) * slots_per_rank_);

@@ -29,7 +29,8 @@ class RankNaming {
   std::vector<int32_t> unnamed_;     // a copy of the experts, rank by rank
   std::vector<int32_t> first_slot_;  // of each expert in the reference
   std::vector<int32_t> next_slot_;
-  std::vector<int32_t> overlap_;
+  std::vector<int32_t> overlap_;  // per rank; 0 between searches
+  std::vector<int32_t> met_;      // ranks left with which some is shared
   std::vector<uint8_t> is_taken_;
 };
 

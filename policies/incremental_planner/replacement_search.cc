@@ -37,36 +37,65 @@ double ReliefOfGrowing(const ChangeSearchContext& context, int expert) {
 
 ReplacementSearch::ReplacementSearch(int num_experts, int num_ranks,
                                      int slots_per_rank)
-    : relief_(num_ranks), seen_(num_experts), pinned_(num_experts) {
-  donors_.reserve(num_ranks * slots_per_rank);
+    : relief_(num_ranks),
+      donor_base_(static_cast<size_t>(num_ranks) * slots_per_rank),
+      seen_(num_experts),
+      pinned_(num_experts) {
+  donors_.reserve(donor_base_.size());
 }
 
-void ReplacementSearch::UnpinAll() {
+void ReplacementSearch::Restart() {
+  donors_are_known_ = false;
   std::fill(pinned_.begin(), pinned_.end(), 0);
 }
 
 void ReplacementSearch::OfferReplacements(ChangeSearchContext& context) {
   CollectReceivers(context);
-  donors_.clear();
+  RefreshDonors(context);
+  if (num_receivers_ == 0) return;
+  const double most_relief = receivers_[0].relief;
+  for (int slot = 0; slot < context.placement.num_slots(); ++slot) {
+    const int least_cost = context.placement.IsMoved(slot) ? 0 : 1;
+    if (context.selector.CouldBeBest(most_relief + donor_base_[slot],
+                                     least_cost)) {
+      OfferSlot(context, {donor_base_[slot], slot});
+    }
+  }
+}
+
+// A change touches few ranks, and only experts on these are worth another
+// base.
+void ReplacementSearch::RefreshDonors(const ChangeSearchContext& context) {
   const WorkingPlacement& placement = context.placement;
-  for (int expert = 0; expert < placement.num_experts(); ++expert) {
-    if (placement.count(expert) > 1 && !IsPinned(expert)) {
-      OfferReplicasOf(context, expert);
+  if (!donors_are_known_) {
+    donors_are_known_ = true;
+    for (int expert = 0; expert < placement.num_experts(); ++expert) {
+      RefreshDonorsOf(context, expert);
+    }
+    return;
+  }
+  ++walk_number_;
+  for (const int32_t rank : placement.changed_ranks()) {
+    for (int i = 0; i < placement.slots_per_rank(); ++i) {
+      const int expert = placement.expert_of(placement.sorted_slots(rank)[i]);
+      if (seen_[expert] == walk_number_) continue;
+      seen_[expert] = walk_number_;
+      RefreshDonorsOf(context, expert);
     }
   }
 }
 
 void ReplacementSearch::CollectReceivers(ChangeSearchContext& context) {
   const WorkingPlacement& placement = context.placement;
-  ++search_number_;
+  ++walk_number_;
   num_receivers_ = 0;
   least_receiver_weight_ = std::numeric_limits<double>::infinity();
   for (int i = 0; i < context.num_overloaded; ++i) {
     const int32_t* slots = placement.sorted_slots(context.ranks[i]);
     for (int k = 0; k < placement.slots_per_rank(); ++k) {
       const int expert = placement.expert_of(slots[k]);
-      if (seen_[expert] == search_number_) continue;
-      seen_[expert] = search_number_;
+      if (seen_[expert] == walk_number_) continue;
+      seen_[expert] = walk_number_;
       ++context.evaluations;
       const double relief = ReliefOfGrowing(context, expert);
       if (relief <= 0.0) continue;
@@ -97,26 +126,28 @@ void ReplacementSearch::InsertReceiver(Receiver receiver) {
   receivers_[i] = receiver;
 }
 
-// Gives up each replica of `expert` in turn.
-void ReplacementSearch::OfferReplicasOf(ChangeSearchContext& context,
+void ReplacementSearch::RefreshDonorsOf(const ChangeSearchContext& context,
                                         int expert) {
   const WorkingPlacement& placement = context.placement;
+  const int first = placement.first_slot(expert);
+  if (placement.count(expert) == 1 || IsPinned(expert)) {
+    for (int slot = first; slot >= 0; slot = placement.next_slot(slot)) {
+      donor_base_[slot] = -std::numeric_limits<double>::infinity();
+    }
+    return;
+  }
   const double growth =
       placement.weight_if_shrunk(expert) - placement.weight(expert);
   double burden = context.penalty.OfReplicas(placement.load(expert), growth);
-  for (int slot = placement.first_slot(expert); slot >= 0;
-       slot = placement.next_slot(slot)) {
+  for (int slot = first; slot >= 0; slot = placement.next_slot(slot)) {
     const int rank = placement.rank_of(slot);
-    burden += context.penalty.Of(placement.rank_load(rank) + growth) -
-              context.rank_penalties[rank];
+    const double grown = context.penalty.Of(placement.rank_load(rank) + growth);
+    donor_base_[slot] = grown;
+    burden += grown - context.rank_penalties[rank];
   }
-  for (int slot = placement.first_slot(expert); slot >= 0;
-       slot = placement.next_slot(slot)) {
-    // The burden is the others': this rank's own part is taken out again.
-    const double load = placement.rank_load(placement.rank_of(slot));
-    const Donor donor = {context.penalty.Of(load + growth) - burden, slot};
-    donors_.push_back(donor);
-    OfferSlot(context, donor);
+  // The burden is the others': the slot's own rank has its part taken out.
+  for (int slot = first; slot >= 0; slot = placement.next_slot(slot)) {
+    donor_base_[slot] -= burden;
   }
 }
 
@@ -189,20 +220,25 @@ void ReplacementSearch::OfferShifts(ChangeSearchContext& context) {
   }
 }
 
-// Sorts by falling base those that could be part of the best change when the
+// Lists by falling base those that could be part of the best change when the
 // other part of it removes `most`.
 void ReplacementSearch::KeepPromisingDonors(const ChangeSearchContext& context,
                                             double most) {
-  size_t kept = 0;
-  for (const Donor donor : donors_) {
-    if (!context.selector.CouldBeBest(most + donor.base, 1)) continue;
-    size_t i = kept++;
-    for (; i > 0 && donors_[i - 1].base < donor.base; --i) {
-      donors_[i] = donors_[i - 1];
+  donors_.clear();
+  for (int slot = 0; slot < context.placement.num_slots(); ++slot) {
+    if (context.selector.CouldBeBest(most + donor_base_[slot], 1)) {
+      donors_.push_back({donor_base_[slot], slot});
     }
-    donors_[i] = donor;
   }
-  donors_.resize(kept);
+  const auto is_better = [](const Donor& a, const Donor& b) {
+    return a.base != b.base ? a.base > b.base : a.slot < b.slot;
+  };
+  if (donors_.size() > kMaxDonors) {
+    std::nth_element(donors_.begin(), donors_.begin() + kMaxDonors,
+                     donors_.end(), is_better);
+    donors_.resize(kMaxDonors);
+  }
+  std::sort(donors_.begin(), donors_.end(), is_better);
 }
 
 // For a rank that is left with `rest`; its own relief included. The expert is
@@ -250,14 +286,16 @@ void ReplacementSearch::OfferShiftsOf(ChangeSearchContext& context, int slot,
         placement.Holds(target_rank, expert)) {
       continue;
     }
+    const int cost = placement.ReplaceCost(slot, receiver.expert) +
+                     placement.ReplaceCost(donor.slot, expert);
+    if (!context.selector.CouldBeBest(estimate, cost)) continue;
     context.selector.Offer({.kind = Kind::kShift,
                             .slot = slot,
                             .other = receiver.expert,
                             .target = donor.slot},
                            relief_.OfShift(placement, context.penalty, slot,
                                            receiver.expert, donor.slot),
-                           placement.ReplaceCost(slot, receiver.expert) +
-                               placement.ReplaceCost(donor.slot, expert));
+                           cost);
   }
 }
 

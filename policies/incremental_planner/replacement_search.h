@@ -2,6 +2,7 @@
 #define EPLB_POLICIES_INCREMENTAL_PLANNER_REPLACEMENT_SEARCH_H_
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -19,12 +20,15 @@ class ReplacementSearch {
  public:
   ReplacementSearch(int num_experts, int num_ranks, int slots_per_rank);
 
-  // Replicas of pinned experts are never given up.
-  void UnpinAll();
+  // Starts with another placement or penalty, and unpins all experts.
+  void Restart();
+  // Replicas of pinned experts are never given up. To be called before a
+  // change of the expert's replicas.
   void Pin(int expert) { pinned_[expert] = 1; }
   bool IsPinned(int expert) const { return pinned_[expert] != 0; }
 
-  // Offers single replacements.
+  // Offers single replacements. Looks anew at the ranks only that the placement
+  // lists as changed since the last call.
   void OfferReplacements(ChangeSearchContext& context);
   // Offers shifts: an expert leaves an overloaded rank for the place of a
   // replica elsewhere, and a replica of an expert that overloads other ranks
@@ -38,22 +42,24 @@ class ReplacementSearch {
     double relief;
     int32_t expert;
   };
-  // A slot whose replica can be given up. `base` is the penalty of its rank
-  // now less what the ranks of the other replicas get.
+  // A slot whose replica can be given up, and its base.
   struct Donor {
     double base;
     int32_t slot;
   };
 
-  // How many receivers one search considers.
+  // How many receivers one search considers, and how many donors one search
+  // for shifts. They bound the work per change on wide groups.
   static constexpr int kMaxReceivers = 24;
+  static constexpr size_t kMaxDonors = 64;
 
   void CollectReceivers(ChangeSearchContext& context);
   void InsertReceiver(Receiver receiver);
   // A lower bound for a rank that has `rest` besides a receiver.
   double LeastPenaltyWithReceiver(const ChangeSearchContext& context,
                                   double rest) const;
-  void OfferReplicasOf(ChangeSearchContext& context, int expert);
+  void RefreshDonors(const ChangeSearchContext& context);
+  void RefreshDonorsOf(const ChangeSearchContext& context, int expert);
   void OfferSlot(ChangeSearchContext& context, const Donor& donor);
   void OfferReplace(ChangeSearchContext& context, const Donor& donor,
                     const Receiver& receiver);
@@ -67,9 +73,13 @@ class ReplacementSearch {
   std::array<Receiver, kMaxReceivers> receivers_;  // by falling relief
   int num_receivers_ = 0;
   double least_receiver_weight_ = 0.0;  // once it has grown
-  std::vector<Donor> donors_;
-  std::vector<uint32_t> seen_;  // per expert, the search that last saw it
-  uint32_t search_number_ = 0;
+  // Per slot: the penalty of its rank now, less what the ranks of the other
+  // replicas get when it is given up; -infinity where that cannot be.
+  std::vector<double> donor_base_;
+  bool donors_are_known_ = false;
+  std::vector<Donor> donors_;   // those worth a shift, by falling base
+  std::vector<uint32_t> seen_;  // per expert, the walk that last saw it
+  uint32_t walk_number_ = 0;
   std::vector<uint8_t> pinned_;
 };
 

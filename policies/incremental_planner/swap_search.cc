@@ -17,6 +17,9 @@ using Kind = PlacementChange::Kind;
 // How many of the least loaded ranks are considered as partners. It bounds the
 // work per change on wide groups; more partners save no moves.
 constexpr int kMaxPartners = 8;
+// The same for swaps of slots that have moved already: only some ranks have
+// such slots, so more are looked at.
+constexpr int kMaxPartnersOfMoved = 32;
 
 // No swap between two ranks relieves more than one that levels them.
 double ReliefBound(const ChangeSearchContext& context, int rank, int other) {
@@ -75,38 +78,38 @@ void OfferSwapOfRanks(ChangeSearchContext& context, int hot, int cold) {
   if (best_hot >= 0) OfferSwap(context, best_hot, best_cold);
 }
 
-// Swaps of a moved slot with those of another rank, at least one of the two
-// ranks being overloaded. Returns false when the ranks are too alike for any.
-bool OfferSwapsWithRank(ChangeSearchContext& context, int slot, int rank) {
+// Swaps of the moved slots of `rank` with any slot of `other`. `most` is the
+// relief bound of the two.
+void OfferSwapsOfMovedSlotsOf(ChangeSearchContext& context, int rank, int other,
+                              double most) {
   const WorkingPlacement& placement = context.placement;
-  const int own_rank = placement.rank_of(slot);
-  ++context.evaluations;
-  const double most = ReliefBound(context, rank, own_rank);
-  if (!context.selector.CouldBeBest(most, 1)) return false;
   const double load = placement.rank_load(rank);
-  const double own_load = placement.rank_load(own_rank);
+  const double other_load = placement.rank_load(other);
   const double before =
-      context.rank_penalties[rank] + context.rank_penalties[own_rank];
+      context.rank_penalties[rank] + context.rank_penalties[other];
   const int32_t* slots = placement.sorted_slots(rank);
+  const int32_t* other_slots = placement.sorted_slots(other);
   const double* weights = placement.sorted_weights(rank);
-  const double own_weight = placement.weight(placement.expert_of(slot));
+  const double* other_weights = placement.sorted_weights(other);
   for (int i = 0; i < placement.slots_per_rank(); ++i) {
-    ++context.evaluations;
-    const double shift = weights[i] - own_weight;
-    const double imbalance = (load - own_load) / 2 - shift;
-    if (!context.selector.CouldBeBest(
-            most - context.penalty.OfImbalance(imbalance), 1)) {
-      continue;
+    if (!placement.IsMoved(slots[i])) continue;
+    for (int j = 0; j < placement.slots_per_rank(); ++j) {
+      ++context.evaluations;
+      const double shift = weights[i] - other_weights[j];
+      const double imbalance = (load - other_load) / 2 - shift;
+      if (!context.selector.CouldBeBest(
+              most - context.penalty.OfImbalance(imbalance), 1)) {
+        continue;
+      }
+      const double relief = before - context.penalty.Of(load - shift) -
+                            context.penalty.Of(other_load + shift);
+      if (!context.selector.CouldBeBest(relief, 1)) continue;
+      if (!placement.MaySwap(slots[i], other_slots[j])) continue;
+      context.selector.Offer(
+          {.kind = Kind::kSwap, .slot = slots[i], .other = other_slots[j]},
+          relief, placement.SwapCost(slots[i], other_slots[j]));
     }
-    const double relief = before - context.penalty.Of(load - shift) -
-                          context.penalty.Of(own_load + shift);
-    if (!context.selector.CouldBeBest(relief, 1)) continue;
-    if (!placement.MaySwap(slot, slots[i])) continue;
-    context.selector.Offer(
-        {.kind = Kind::kSwap, .slot = slots[i], .other = slot}, relief,
-        placement.SwapCost(slot, slots[i]));
   }
-  return true;
 }
 
 }  // namespace
@@ -129,19 +132,19 @@ void OfferSwaps(ChangeSearchContext& context) {
 }
 
 void OfferSwapsOfMovedSlots(ChangeSearchContext& context) {
-  const WorkingPlacement& placement = context.placement;
-  if (placement.moved_slots() == 0) return;
-  for (int slot = 0; slot < placement.num_slots(); ++slot) {
-    if (!placement.IsMoved(slot)) continue;
-    const int rank = placement.rank_of(slot);
-    // From both ends of the order, each until the ranks are too alike.
-    for (int i = 0; i < context.num_overloaded; ++i) {
-      if (context.ranks[i] == rank) continue;
-      if (!OfferSwapsWithRank(context, slot, context.ranks[i])) break;
-    }
-    if (placement.rank_load(rank) <= context.penalty.limit) continue;
-    for (int i = context.num_ranks() - 1; i >= context.num_overloaded; --i) {
-      if (!OfferSwapsWithRank(context, slot, context.ranks[i])) break;
+  if (context.placement.moved_slots() == 0) return;
+  const int num_ranks = context.num_ranks();
+  for (int i = 0; i < context.num_overloaded; ++i) {
+    const int last = std::max(i + 1, num_ranks - kMaxPartnersOfMoved);
+    for (int j = num_ranks - 1; j >= last; --j) {
+      const int hot = context.ranks[i];
+      const int cold = context.ranks[j];
+      ++context.evaluations;
+      const double most = ReliefBound(context, hot, cold);
+      // Warmer partners only lower the bound.
+      if (!context.selector.CouldBeBest(most, 1)) break;
+      OfferSwapsOfMovedSlotsOf(context, hot, cold, most);
+      OfferSwapsOfMovedSlotsOf(context, cold, hot, most);
     }
   }
 }

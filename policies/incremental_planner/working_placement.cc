@@ -27,7 +27,9 @@ WorkingPlacement::WorkingPlacement(int num_experts, int num_ranks,
       sorted_weight_(num_slots()),
       rank_load_(num_ranks),
       ranks_by_load_(num_ranks),
+      is_changed_(num_ranks),
       surplus_(static_cast<size_t>(num_ranks) * num_experts) {
+  changed_ranks_.reserve(num_ranks);
   for (int slot = 0; slot < num_slots(); ++slot) {
     rank_of_[slot] = slot / slots_per_rank;
   }
@@ -63,6 +65,13 @@ void WorkingPlacement::Reset(absl::Span<const double> loads,
     RefreshMoved(rank);
     RefreshRank(rank);
   }
+  std::sort(ranks_by_load_.begin(), ranks_by_load_.end(),
+            [this](int32_t a, int32_t b) {
+              return rank_load_[a] != rank_load_[b]
+                         ? rank_load_[a] > rank_load_[b]
+                         : a < b;
+            });
+  ForgetChangedRanks();
   // A pair in surplus by k counts k moves but is met in at least k slots, so
   // it is counted at its first slot on the rank.
   for (int slot = 0; slot < num_slots(); ++slot) {
@@ -93,8 +102,8 @@ void WorkingPlacement::Swap(int slot, int other) {
   const int expert = expert_of_[slot];
   PutExpert(slot, expert_of_[other]);
   PutExpert(other, expert);
-  RefreshRank(rank_of_[slot]);
-  RefreshRank(rank_of_[other]);
+  RefreshChangedRank(rank_of_[slot]);
+  RefreshChangedRank(rank_of_[other]);
 }
 
 void WorkingPlacement::Replace(int slot, int expert) {
@@ -103,11 +112,16 @@ void WorkingPlacement::Replace(int slot, int expert) {
   SetCount(removed, count_[removed] - 1);
   SetCount(expert, count_[expert] + 1);
   for (int s = first_slot_[removed]; s >= 0; s = next_slot_[s]) {
-    RefreshRank(rank_of_[s]);
+    RefreshChangedRank(rank_of_[s]);
   }
   for (int s = first_slot_[expert]; s >= 0; s = next_slot_[s]) {
-    RefreshRank(rank_of_[s]);
+    RefreshChangedRank(rank_of_[s]);
   }
+}
+
+void WorkingPlacement::ForgetChangedRanks() {
+  for (const int32_t rank : changed_ranks_) is_changed_[rank] = 0;
+  changed_ranks_.clear();
 }
 
 double WorkingPlacement::largest_rank_load() const {
@@ -172,6 +186,13 @@ void WorkingPlacement::RefreshMoved(int rank) {
   for (int slot = first; slot < first + slots_per_rank_; ++slot) {
     is_moved_[slot] = Surplus(rank, expert_of_[slot]) > 0;
   }
+}
+
+void WorkingPlacement::RefreshChangedRank(int rank) {
+  RefreshRank(rank);
+  if (is_changed_[rank] != 0) return;
+  is_changed_[rank] = 1;
+  changed_ranks_.push_back(rank);
 }
 
 void WorkingPlacement::RefreshRank(int rank) {

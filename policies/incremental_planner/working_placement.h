@@ -65,6 +65,10 @@ class WorkingPlacement {
   }
   // Ranks by falling load; ties by the order of earlier calls.
   absl::Span<const int32_t> RanksByFallingLoad();
+  // The ranks whose slots or loads changed since they were last forgotten,
+  // each once. A reset does not count.
+  absl::Span<const int32_t> changed_ranks() const { return changed_ranks_; }
+  void ForgetChangedRanks();
 
   bool Holds(int rank, int expert) const {
     for (int slot = first_slot_[expert]; slot >= 0; slot = next_slot_[slot]) {
@@ -101,6 +105,7 @@ class WorkingPlacement {
   void SetCount(int expert, int count);
   void RefreshMoved(int rank);
   void RefreshRank(int rank);
+  void RefreshChangedRank(int rank);
 
   const int num_experts_;
   const int num_ranks_;
@@ -124,6 +129,8 @@ class WorkingPlacement {
   // Per rank.
   std::vector<double> rank_load_;
   std::vector<int32_t> ranks_by_load_;
+  std::vector<int32_t> changed_ranks_;
+  std::vector<uint8_t> is_changed_;
   // Per (rank, expert). Only entries of current or reference pairs differ
   // from 0, so that a reset need not walk over all of it.
   std::vector<int16_t> surplus_;
