@@ -2,7 +2,11 @@
 //
 //   ./bazelw run --config=opt //benchmarks:shuffle
 //
-// TransferPlan: one rank's part of a full rebuild, all layers.
+// TransferPlan: one rank's part of a full rebuild, all layers, as traffic
+// drifts and between loads that have nothing to do with each other.
+// `busiest_over_mean` is what the busiest rank sends by the mean of all;
+// `forced_over_mean` what the rank with most experts that no other could send
+// sends of these, below which no plan gets.
 //
 // Shuffle: 8 ranks as threads, rows like DeepSeek-R1's scaled down. `ratio` is
 // the median of the wall time by what copying the same bytes, received and
@@ -18,12 +22,14 @@
 #include <cstring>
 #include <memory>
 #include <numeric>
+#include <set>
 #include <string>
 #include <thread>
 #include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "benchmark/benchmark.h"
 #include "benchmarks/placement_workload.h"
@@ -54,10 +60,10 @@ double Median(std::vector<double> values) {
   return *middle;
 }
 
-// Two placements that independent loads led to.
+// Two placements that consecutive loads of one traffic led to.
 struct Rebuild {
-  explicit Rebuild(const WorkloadShape& shape)
-      : workload(Synthetic(shape, "zipf:1.0,drift=0", 2)),
+  Rebuild(const WorkloadShape& shape, absl::string_view traffic)
+      : workload(Synthetic(shape, traffic, 2)),
         before(workload.FirstPlacement()),
         after(GreedyPolicy()
                   .Place({.shape = workload.shape(),
@@ -70,13 +76,33 @@ struct Rebuild {
   Placement after;
 };
 
-void BM_TransferPlan(benchmark::State& state) {
+// The only rank that can send the expert to `rank`, or -1 where there are
+// several.
+int OnlySender(const Placement& before, const Topology& topology, int layer,
+               int rank, int expert) {
+  const int slots_per_rank = before.num_slots() / topology.num_ranks();
+  std::set<int> near, all;
+  for (const int32_t slot : before.slots_of_expert(layer, expert)) {
+    const int holder = slot / slots_per_rank;
+    all.insert(holder);
+    if (topology.node_of_rank(holder) == topology.node_of_rank(rank)) {
+      near.insert(holder);
+    }
+  }
+  const std::set<int>& senders = near.empty() ? all : near;
+  return senders.size() == 1 ? *senders.begin() : -1;
+}
+
+void BM_TransferPlan(benchmark::State& state, const char* traffic) {
+  constexpr int kRanks = 32;
+  constexpr int kLayers = 58;
   const Rebuild rebuild({.name = "DeepSeek-R1",
-                         .num_layers = 58,
+                         .num_layers = kLayers,
                          .num_logical_experts = 256,
                          .num_slots = 288,
-                         .num_ranks = 32});
-  const Topology topology = *Topology::Uniform(32, state.range(0));
+                         .num_ranks = kRanks},
+                        traffic);
+  const Topology topology = *Topology::Uniform(kRanks, state.range(0));
   int64_t wrong = 0;
   for (auto _ : state) {
     const auto plan = TransferPlan::Create(rebuild.before, rebuild.after,
@@ -84,22 +110,31 @@ void BM_TransferPlan(benchmark::State& state) {
     wrong += !plan.ok();
     benchmark::DoNotOptimize(plan);
   }
-  // Sends and receives of all ranks, and the busiest sender.
   int64_t sends = 0, receives = 0, most = 0;
-  for (int rank = 0; rank < 32; ++rank) {
+  std::vector<int64_t> forced_sends(kRanks);
+  for (int rank = 0; rank < kRanks; ++rank) {
     const TransferPlan plan =
         *TransferPlan::Create(rebuild.before, rebuild.after, topology, rank);
     int64_t sends_of_rank = 0;
-    for (int layer = 0; layer < 58; ++layer) {
-      sends_of_rank += plan.transfers(layer).sends.size();
-      receives += plan.transfers(layer).receives.size();
+    for (int layer = 0; layer < kLayers; ++layer) {
+      const LayerTransfers part = plan.transfers(layer);
+      sends_of_rank += part.sends.size();
+      receives += part.receives.size();
+      for (const SlotReceive& receive : part.receives) {
+        const int sender =
+            OnlySender(rebuild.before, topology, layer, rank, receive.expert);
+        if (sender >= 0) ++forced_sends[sender];
+      }
     }
     sends += sends_of_rank;
     most = std::max(most, sends_of_rank);
   }
   wrong += sends != receives;
+  const double mean = static_cast<double>(sends) / kRanks;
   state.counters["experts_moved"] = static_cast<double>(receives);
-  state.counters["busiest_over_mean"] = most * 32.0 / sends;
+  state.counters["busiest_over_mean"] = most / mean;
+  state.counters["forced_over_mean"] =
+      *std::max_element(forced_sends.begin(), forced_sends.end()) / mean;
   state.counters["wrong"] = static_cast<double>(wrong);
 }
 
@@ -210,7 +245,8 @@ class ShuffleBenchmark {
                   .num_layers = 3,
                   .num_logical_experts = 64,
                   .num_slots = 72,
-                  .num_ranks = kRanks}),
+                  .num_ranks = kRanks},
+                 "zipf:1.0,drift=0"),
         topology_(*Topology::Uniform(kRanks)),
         ranks_(kRanks),
         channels_(kRanks) {
@@ -320,8 +356,21 @@ void BM_Shuffle(benchmark::State& state) {
   state.counters["wrong"] = static_cast<double>(shuffle.CountWrong());
 }
 
-BENCHMARK(BM_TransferPlan)
-    ->Name("TransferPlan/nodes")
+BENCHMARK_CAPTURE(BM_TransferPlan, zipf, "zipf:1.0,drift=0.99")
+    ->Name("TransferPlan/zipf")
+    ->ArgName("nodes")
+    ->Arg(1)
+    ->Arg(4)
+    ->Unit(benchmark::kMicrosecond);
+BENCHMARK_CAPTURE(BM_TransferPlan, lognormal, "lognormal:1.2,drift=0.99")
+    ->Name("TransferPlan/lognormal")
+    ->ArgName("nodes")
+    ->Arg(1)
+    ->Arg(4)
+    ->Unit(benchmark::kMicrosecond);
+BENCHMARK_CAPTURE(BM_TransferPlan, unrelated, "zipf:1.0,drift=0")
+    ->Name("TransferPlan/unrelated")
+    ->ArgName("nodes")
     ->Arg(1)
     ->Arg(4)
     ->Unit(benchmark::kMicrosecond);

@@ -78,8 +78,10 @@ void SenderLevelling::LevelLayer(int layer, absl::Span<Choice> choices) {
   const auto maximum = [&] {
     return *std::max_element(sends.begin(), sends.end());
   };
+  const std::vector<bool> none(num_ranks_, false);
   while (maximum() > limit_of_layer_[layer] &&
-         Relieve(sends, choices, [](const Choice&, int32_t) { return true; })) {
+         Relieve(sends, none, choices,
+                 [](const Choice&, int32_t) { return true; })) {
   }
   limit_of_layer_[layer] = std::max(limit_of_layer_[layer], maximum());
 }
@@ -88,17 +90,27 @@ void SenderLevelling::LevelTotals() {
   const double mean = static_cast<double>(std::accumulate(
                           total_sends_.begin(), total_sends_.end(), 0)) /
                       num_active_ranks_;
-  const auto is_level = [&] {
-    return *std::max_element(total_sends_.begin(), total_sends_.end()) <=
-           kLevel * mean;
-  };
   // A path takes each rank once, so that no layer gets past its limit.
   const auto may_take = [&](const Choice& choice, int32_t rank) {
     return sends_[Index(choice.layer, rank)] < limit_of_layer_[choice.layer];
   };
-  while (!is_level() &&
-         Relieve(total_sends_, absl::MakeSpan(choices_), may_take)) {
+  // Ranks that can hand nothing on must not keep the others from it.
+  std::vector<bool> is_stuck(num_ranks_, false);
+  while (Largest(total_sends_, is_stuck) > kLevel * mean) {
+    if (Relieve(total_sends_, is_stuck, absl::MakeSpan(choices_), may_take)) {
+      continue;
+    }
+    for (const int32_t rank : queue_) is_stuck[rank] = true;
   }
+}
+
+int32_t SenderLevelling::Largest(absl::Span<const int32_t> counts,
+                                 const std::vector<bool>& is_left_out) const {
+  int32_t largest = 0;
+  for (int rank = 0; rank < num_ranks_; ++rank) {
+    if (!is_left_out[rank]) largest = std::max(largest, counts[rank]);
+  }
+  return largest;
 }
 
 void SenderLevelling::Move(Choice& choice, int32_t rank) {
@@ -113,12 +125,12 @@ void SenderLevelling::Move(Choice& choice, int32_t rank) {
 
 template <typename MayTake>
 bool SenderLevelling::Relieve(absl::Span<const int32_t> counts,
+                              std::vector<bool> is_reached,
                               absl::Span<Choice> choices, MayTake may_take) {
-  const int32_t maximum = *std::max_element(counts.begin(), counts.end());
-  std::vector<bool> is_reached(num_ranks_, false);
+  const int32_t maximum = Largest(counts, is_reached);
   queue_.clear();
   for (int rank = 0; rank < num_ranks_; ++rank) {
-    if (counts[rank] < maximum) continue;
+    if (is_reached[rank] || counts[rank] < maximum) continue;
     is_reached[rank] = true;
     reached_by_[rank] = nullptr;
     queue_.push_back(rank);

@@ -34,8 +34,9 @@ class SenderLevelling {
   int32_t AddChoice(int layer, absl::Span<const int32_t> candidates);
 
   // Settles all choices. In each layer the busiest rank sends at most one more
-  // than it must under the best choice; within that, and as far as it goes, no
-  // rank sends more than kLevel times the mean over all layers.
+  // than it must under the best choice; within that no rank sends more than
+  // kLevel times the mean over all layers, unless all that it could hand on
+  // would go to ranks as busy as itself.
   void Choose();
 
   int32_t sender(int32_t choice) const { return choices_[choice].sender; }
@@ -65,12 +66,16 @@ class SenderLevelling {
   void LevelTotals();
   void Move(Choice& choice, int32_t rank);
 
+  int32_t Largest(absl::Span<const int32_t> counts,
+                  const std::vector<bool>& is_left_out) const;
+
   // Lowers a largest of `counts`, which are sends of ranks, by one: hands
-  // choices on along a path of ranks to one that has at least two fewer.
-  // False where no such path exists: then no choice has a smaller maximum.
+  // choices on along a path of ranks to one that has at least two fewer. Ranks
+  // that are `is_reached` before have no part in it. False where no such path
+  // exists: then `queue_` has the ranks that nothing can be taken from.
   template <typename MayTake>
-  bool Relieve(absl::Span<const int32_t> counts, absl::Span<Choice> choices,
-               MayTake may_take);
+  bool Relieve(absl::Span<const int32_t> counts, std::vector<bool> is_reached,
+               absl::Span<Choice> choices, MayTake may_take);
 
   const int num_layers_;
   const int num_ranks_;
