@@ -115,13 +115,17 @@ absl::Status BackgroundBalancer::MayBegin(int64_t forward_id,
     for (const std::unique_ptr<Model>& model : *context_.models) {
       model->placement();
     }
+    absl::Status collected;
     background->StartRun(
         forward_id,
         [this, forward_id, overdue_steps = background->overdue_steps(),
-         windows = LoadSums::CollectWindows(*context_.models, group_->rank())](
-            const ShuffleChannels&) {
+         windows = LoadSums::CollectWindows(
+             *context_.models, group_->rank(),
+             group_->clock().Now() + context_.config->collective_timeout,
+             collected)](const ShuffleChannels&) {
           return Plan(forward_id, overdue_steps, windows);
         });
+    EPLB_RETURN_IF_ERROR(collected);
   }
   return background->TakeFailure();
 }
@@ -130,7 +134,7 @@ void BackgroundBalancer::AddStatistics(int64_t forward_id, Passes passes) {
   std::vector<Placement> placements;
   if (group_->rank() == 0) {
     for (const std::unique_ptr<Model>& model : *context_.models) {
-      placements.push_back(model->placement());
+      placements.push_back(model->PlacementOfPass());
     }
   }
   background()->AddTask(

@@ -223,7 +223,7 @@ absl::Status EplbState::AddModel(const std::string& name,
                      "' comes after StartBackground: models are added "
                      "before"));
   }
-  EPLB_RETURN_IF_ERROR(Begin());
+  EPLB_RETURN_IF_ERROR(Begin(*stream_));
   auto model = CreateModel(name, shape, std::move(weights), options, start);
   absl::Status mine = model.status();
   if (mine.ok()) mine = OpenDump(**model);
@@ -251,8 +251,10 @@ absl::Status EplbState::AddModel(const std::string& name,
 
 absl::Status EplbState::Step(const StepOptions& options) {
   EPLB_RETURN_IF_ERROR(CheckUsable());
-  Stream& stream = options.stream == nullptr ? *stream_ : *options.stream;
-  if (options.is_profile) return Rearrange({.profile = true}).status();
+  Stream& stream = StreamOr(options.stream);
+  if (options.is_profile) {
+    return Rearrange({.profile = true, .stream = &stream}).status();
+  }
   if (is_held_up_) {
     const int64_t forward_id = options.forward_id.value_or(forward_id_);
     if (forward_id == forward_id_) return EndStep(stream);
@@ -263,12 +265,11 @@ absl::Status EplbState::Step(const StepOptions& options) {
   forward_id_ = options.forward_id.value_or(forward_id_ + 1);
   // An error does not end the step: ranks count steps, whatever happens.
   absl::Status status;
-  if (options.is_dummy) status.Update(ZeroPasses(stream));
   if ((options.log_stats || config_.log_balancedness) &&
       counter_.count() % config_.log_balancedness_interval == 0) {
     status.Update(ReportStatistics(options.is_dummy, stream));
   }
-  if (!options.is_dummy) status.Update(RecordPasses(stream));
+  status.Update(options.is_dummy ? DropPasses(stream) : RecordPasses(stream));
   is_at_interval_ = counter_.Advance();
   status.Update(EndStep(stream));
   return in_doubt_.ok() ? status : in_doubt_;
@@ -276,7 +277,8 @@ absl::Status EplbState::Step(const StepOptions& options) {
 
 absl::Status EplbState::EndStep(Stream& stream) {
   if (!is_in_background()) {
-    return is_at_interval_ ? Rearrange({}).status() : absl::OkStatus();
+    return is_at_interval_ ? Rearrange({.stream = &stream}).status()
+                           : absl::OkStatus();
   }
   const absl::Status passed = background_->Pass(forward_id_, stream);
   is_held_up_ = absl::IsUnavailable(passed) || absl::IsDeadlineExceeded(passed);
@@ -290,20 +292,20 @@ absl::Status EplbState::ReportStatistics(bool is_dummy, Stream& stream) {
     background_->AddStatistics(
         forward_id_, {.counts = LoadSums::CollectPasses(
                           models_, is_dummy, with_dump_, group_->rank(),
-                          group_->Deadline(), stream, status),
+                          group_->Deadline(), status),
                       .with_windows = with_dump_,
                       .steps_until_rearrangement = counter_.steps_until_due()});
     return status;
   }
-  EPLB_RETURN_IF_ERROR(Begin());
+  EPLB_RETURN_IF_ERROR(Begin(stream));
   EPLB_ASSIGN_OR_RETURN(
       const std::vector<LoadSums::ModelPass> passes,
-      load_sums_.SumPasses(models_, is_dummy, with_dump_, *group_, stream));
+      load_sums_.SumPasses(models_, is_dummy, with_dump_, *group_));
   if (group_->rank() != 0) return absl::OkStatus();
   absl::Status status;
   for (int i = 0; i < models_.size(); ++i) {
     status.Update(ReportStep(
-        models_[i], models_[i].placement(), passes[i], group_->topology(),
+        models_[i], models_[i].PlacementOfPass(), passes[i], group_->topology(),
         {.step = forward_id_,
          .steps_until_rearrangement = counter_.steps_until_due(),
          .with_table = config_.log_balancedness_verbose,
@@ -320,10 +322,10 @@ absl::Status EplbState::RecordPasses(Stream& stream) {
   return status;
 }
 
-absl::Status EplbState::ZeroPasses(Stream& stream) {
+absl::Status EplbState::DropPasses(Stream& stream) {
   absl::Status status;
   for (const std::unique_ptr<Model>& model : models_) {
-    status.Update(model->ZeroPass(stream));
+    status.Update(model->DropPass(stream));
   }
   return status;
 }

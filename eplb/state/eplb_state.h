@@ -114,7 +114,9 @@ struct StepOptions {
   // Report how even the loads are, as if log_balancedness were set. The same
   // on all ranks.
   bool log_stats = false;
-  // The engine's; null: one of the state's own.
+  // The engine's, on which it has handed over this pass and will the next: what
+  // the step switches comes between them. Null: one of the state's own, where
+  // the engine's work is done before it calls.
   Stream* stream = nullptr;
 };
 
@@ -136,6 +138,8 @@ struct RearrangeOptions {
   absl::Span<const ExpertLoads> global_loads = {};
   // Null: the group stays.
   const ResizeOptions* resize = nullptr;
+  // As in StepOptions.
+  Stream* stream = nullptr;
 };
 
 // A model of a rank that joins a group.
@@ -204,8 +208,9 @@ class EplbState {
 
   // Connects all ranks anew and settles what is in doubt. For a state that
   // says so (Unavailable), on all ranks, when they can be connected again. The
-  // next collective call settles it too, where it comes first.
-  absl::Status Recover();
+  // next collective call settles it too, where it comes first. `stream` is as
+  // in StepOptions.
+  absl::Status Recover(Stream* stream = nullptr);
 
   int num_models() const { return models_.size(); }
   // Addresses hold for the life of the state.
@@ -236,12 +241,17 @@ class EplbState {
   absl::Status CheckUsable() const;
   ModelContext model_context() const;
 
+  Stream& StreamOr(Stream* engine) {
+    return engine == nullptr ? *stream_ : *engine;
+  }
+
   // Gathers the ranks; after a failure in a new epoch, in which what is in
-  // doubt is settled. A rank in doubt begins as often as the others, so that
-  // all go to the same epochs, and gets the doubt back while it goes on.
-  absl::Status Begin();
-  absl::Status OpenEpoch();
-  absl::Status SettleAfterFailure(absl::Status failure);
+  // doubt is settled, by switches on `stream`. A rank in doubt begins as often
+  // as the others, so that all go to the same epochs, and gets the doubt back
+  // while it goes on.
+  absl::Status Begin(Stream& stream);
+  absl::Status OpenEpoch(Stream& stream);
+  absl::Status SettleAfterFailure(absl::Status failure, Stream& stream);
 
   absl::Status CheckModel(const std::string& name, const ModelShape& shape,
                           const ExpertWeights& weights) const;
@@ -262,12 +272,14 @@ class EplbState {
 
   absl::Status ReportStatistics(bool is_dummy, Stream& stream);
   absl::Status RecordPasses(Stream& stream);
-  absl::Status ZeroPasses(Stream& stream);
-  absl::Status Profile();
+  absl::Status DropPasses(Stream& stream);
+  absl::Status Profile(Stream& stream);
 
   absl::Status CheckLoads(absl::Span<const ExpertLoads> loads) const;
+  // A pass of this rank that could not be read is missing, and told by
+  // `recorded`: the others go on, and so does this rank.
   absl::StatusOr<std::vector<ExpertLoads>> LoadsFor(
-      absl::Span<const ExpertLoads> given);
+      absl::Span<const ExpertLoads> given, absl::Status& recorded);
   // `topology` is that of the group with the ranks that leave inactive.
   absl::Status RearrangeBy(absl::Span<const ExpertLoads> loads,
                            const Topology& topology, PlanOptions options,
@@ -286,13 +298,14 @@ class EplbState {
   // come from: `joining` on a rank that joins, else those that are there.
   absl::StatusOr<std::vector<ExpertLoads>> FinishGrowth(
       JoiningState mine, absl::Span<const ExpertLoads> given,
-      std::vector<JoiningModel>* joining);
+      std::vector<JoiningModel>* joining, Stream& stream);
   absl::Status AddJoiningModels(const JoiningState& state,
                                 std::vector<JoiningModel> joining);
-  absl::Status ResizeModels(absl::Span<const Placement> placements);
+  absl::Status ResizeModels(absl::Span<const Placement> placements,
+                            Stream& stream);
   absl::StatusOr<std::vector<ExpertLoads>> ShareLoads(
       absl::Span<const ExpertLoads> mine);
-  absl::Status FinishShrink(const ResizeOptions& resize);
+  absl::Status FinishShrink(const ResizeOptions& resize, Stream& stream);
   void SetRedundancy(int num_redundant_experts);
 
   EplbConfig config_;

@@ -43,7 +43,7 @@ absl::Status EplbState::StartBackground() {
         "StartBackground of a state without models: they are added before");
   }
   // All ranks are here, with the same models.
-  EPLB_RETURN_IF_ERROR(Begin());
+  EPLB_RETURN_IF_ERROR(Begin(*stream_));
   background_->Start(forward_id_);
   return absl::OkStatus();
 }

@@ -24,35 +24,36 @@
 
 namespace eplb {
 
-absl::Status EplbState::Begin() {
+absl::Status EplbState::Begin(Stream& stream) {
   const uint64_t epoch = group_->epoch();
   absl::Status begun = group_->Begin(forward_id_);
-  if (begun.ok() && group_->epoch() != epoch) begun = OpenEpoch();
+  if (begun.ok() && group_->epoch() != epoch) begun = OpenEpoch(stream);
   // The caller must know of a doubt that goes on, more than of what keeps it.
   return in_doubt_.ok() ? begun : in_doubt_;
 }
 
-absl::Status EplbState::OpenEpoch() {
+absl::Status EplbState::OpenEpoch(Stream& stream) {
   for (const std::unique_ptr<Model>& model : models_) {
     const auto outcome = model->shuffler().OpenEpoch(group_->channels());
     EPLB_RETURN_IF_ERROR(group_->Note(outcome.status()));
     if (outcome->unit == nullptr || !outcome->is_committed) continue;
     EPLB_RETURN_IF_ERROR(model->shuffler().Switch(
-        *outcome->unit, *stream_, [&](const ShuffleUnit& unit) {
-          return model->Publish(unit, *stream_, group_->Deadline());
+        *outcome->unit, stream, [&](const ShuffleUnit& unit) {
+          return model->Publish(unit, stream, group_->Deadline());
         }));
-    EPLB_RETURN_IF_ERROR(stream_->Synchronize(group_->Deadline()));
+    EPLB_RETURN_IF_ERROR(stream.Synchronize(group_->Deadline()));
     EPLB_RETURN_IF_ERROR(model->FinishRearrangement());
   }
   in_doubt_ = absl::OkStatus();
   return absl::OkStatus();
 }
 
-absl::Status EplbState::SettleAfterFailure(absl::Status failure) {
+absl::Status EplbState::SettleAfterFailure(absl::Status failure,
+                                           Stream& stream) {
   // At once: a rank that is in doubt must not serve before it knows.
   if (group_->can_connect()) {
     absl::Status settled = group_->Reconnect();
-    if (settled.ok()) settled = OpenEpoch();
+    if (settled.ok()) settled = OpenEpoch(stream);
     if (settled.ok()) return failure;
   }
   for (const std::unique_ptr<Model>& model : models_) {
@@ -68,12 +69,12 @@ absl::Status EplbState::SettleAfterFailure(absl::Status failure) {
   return failure;
 }
 
-absl::Status EplbState::Recover() {
+absl::Status EplbState::Recover(Stream* stream) {
   const uint64_t epoch = group_->epoch();
   EPLB_RETURN_IF_ERROR(group_->Begin(forward_id_));
   // Also where this rank saw no failure: others may be in doubt.
   if (group_->epoch() == epoch) EPLB_RETURN_IF_ERROR(group_->Reconnect());
-  return OpenEpoch();
+  return OpenEpoch(StreamOr(stream));
 }
 
 absl::Status EplbState::CheckLoads(absl::Span<const ExpertLoads> loads) const {
@@ -97,8 +98,10 @@ absl::Status EplbState::CheckLoads(absl::Span<const ExpertLoads> loads) const {
 }
 
 absl::StatusOr<std::vector<ExpertLoads>> EplbState::LoadsFor(
-    absl::Span<const ExpertLoads> given) {
-  if (given.empty()) return load_sums_.SumWindows(models_, *group_);
+    absl::Span<const ExpertLoads> given, absl::Status& recorded) {
+  if (given.empty()) {
+    return load_sums_.SumWindows(models_, *group_, recorded);
+  }
   EPLB_RETURN_IF_ERROR(group_->AgreeOn(CheckLoads(given)));
   return std::vector<ExpertLoads>(given.begin(), given.end());
 }
@@ -111,19 +114,22 @@ absl::StatusOr<std::vector<ExpertLoads>> EplbState::Rearrange(
         "execute_shuffle = false sums up the loads; with global_loads there "
         "is nothing to sum up");
   }
+  Stream& stream = StreamOr(options.stream);
   // A run in the background ends first.
   EPLB_RETURN_IF_ERROR(Drain());
   if (options.profile) {
-    EPLB_RETURN_IF_ERROR(Profile());
+    EPLB_RETURN_IF_ERROR(Profile(stream));
     return std::vector<ExpertLoads>();
   }
   if (options.resize != nullptr) return Resize(options);
-  EPLB_RETURN_IF_ERROR(Begin());
+  EPLB_RETURN_IF_ERROR(Begin(stream));
+  absl::Status recorded;
   EPLB_ASSIGN_OR_RETURN(std::vector<ExpertLoads> loads,
-                        LoadsFor(options.global_loads));
+                        LoadsFor(options.global_loads, recorded));
   if (options.execute_shuffle) {
-    EPLB_RETURN_IF_ERROR(RearrangeBy(loads, group_->topology(), {}, *stream_));
+    EPLB_RETURN_IF_ERROR(RearrangeBy(loads, group_->topology(), {}, stream));
   }
+  EPLB_RETURN_IF_ERROR(recorded);
   return loads;
 }
 
@@ -153,15 +159,15 @@ absl::Status EplbState::RearrangeBy(absl::Span<const ExpertLoads> loads,
   if (moved.ok()) moved = group_->Barrier();
   if (moved.ok()) return moved;
   rearrangement.ReportFailure(moved);
-  return SettleAfterFailure(std::move(moved));
+  return SettleAfterFailure(std::move(moved), stream);
 }
 
-absl::Status EplbState::Profile() {
-  EPLB_RETURN_IF_ERROR(Begin());
+absl::Status EplbState::Profile(Stream& stream) {
+  EPLB_RETURN_IF_ERROR(Begin(stream));
   // The largest collective of loads, then the largest exchange of weights.
   EPLB_RETURN_IF_ERROR(load_sums_
                            .SumPasses(models_, /*is_dummy=*/true,
-                                      /*with_windows=*/true, *group_, *stream_)
+                                      /*with_windows=*/true, *group_)
                            .status());
   for (const std::unique_ptr<Model>& model : models_) {
     EPLB_RETURN_IF_ERROR(

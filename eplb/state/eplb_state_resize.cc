@@ -22,6 +22,7 @@
 #include "eplb/state/group.h"
 #include "eplb/state/joining_state.h"
 #include "eplb/state/model.h"
+#include "kernels/device.h"
 
 namespace eplb {
 namespace {
@@ -133,14 +134,15 @@ absl::StatusOr<std::vector<ExpertLoads>> EplbState::Grow(
     EPLB_RETURN_IF_ERROR(CheckLoads(options.global_loads));
   }
   // Settles what a failure left, before others come to depend on it.
-  EPLB_RETURN_IF_ERROR(Begin());
+  Stream& stream = StreamOr(options.stream);
+  EPLB_RETURN_IF_ERROR(Begin(stream));
   EPLB_ASSIGN_OR_RETURN(JoiningState state, DescribeModels(options));
   // The new group compares what all hold. What the new ranks cannot know yet
   // is set when they do.
   SetRedundancy(EplbConfig::kAutoRedundantExperts);
   EPLB_RETURN_IF_ERROR(group_->Connect(resize.members));
   EPLB_RETURN_IF_ERROR(ResizeBackground(resize.members));
-  return FinishGrowth(std::move(state), options.global_loads, nullptr);
+  return FinishGrowth(std::move(state), options.global_loads, nullptr, stream);
 }
 
 absl::Status EplbState::ReceiveState(std::vector<JoiningModel> models) {
@@ -149,7 +151,7 @@ absl::Status EplbState::ReceiveState(std::vector<JoiningModel> models) {
     return absl::FailedPreconditionError(absl::StrCat(
         "ReceiveState: the state has ", models_.size(), " models already"));
   }
-  return FinishGrowth({}, {}, &models).status();
+  return FinishGrowth({}, {}, &models, *stream_).status();
 }
 
 absl::StatusOr<JoiningState> EplbState::DescribeModels(
@@ -178,27 +180,30 @@ absl::StatusOr<JoiningState> EplbState::DescribeModels(
 
 absl::StatusOr<std::vector<ExpertLoads>> EplbState::FinishGrowth(
     JoiningState mine, absl::Span<const ExpertLoads> given,
-    std::vector<JoiningModel>* joining) {
+    std::vector<JoiningModel>* joining, Stream& stream) {
   EPLB_ASSIGN_OR_RETURN(
       const JoiningState state,
       ShareJoiningState(std::move(mine), *group_, config_.step_interval));
   EPLB_RETURN_IF_ERROR(group_->AgreeOn(
-      joining == nullptr ? ResizeModels(state.placements)
+      joining == nullptr ? ResizeModels(state.placements, stream)
                          : AddJoiningModels(state, std::move(*joining))));
   // From here on all ranks number what they move alike.
-  EPLB_RETURN_IF_ERROR(OpenEpoch());
+  EPLB_RETURN_IF_ERROR(OpenEpoch(stream));
   forward_id_ = state.forward_id;
   group_->set_forward_id(forward_id_);
   counter_.Set(state.rearrangement_step);
   with_dump_ = state.with_dump;
   SetRedundancy(models_[0].shape().num_redundant_experts);
-  EPLB_ASSIGN_OR_RETURN(std::vector<ExpertLoads> loads,
-                        state.loads_are_given
-                            ? ShareLoads(given)
-                            : load_sums_.SumWindows(models_, *group_));
+  // ResizeModels has waited for all passes.
+  absl::Status recorded;
+  EPLB_ASSIGN_OR_RETURN(
+      std::vector<ExpertLoads> loads,
+      state.loads_are_given
+          ? ShareLoads(given)
+          : load_sums_.SumWindows(models_, *group_, recorded));
   if (state.execute_shuffle) {
     EPLB_RETURN_IF_ERROR(
-        RearrangeBy(loads, group_->topology(), {.is_forced = true}, *stream_));
+        RearrangeBy(loads, group_->topology(), {.is_forced = true}, stream));
   }
   return loads;
 }
@@ -241,15 +246,16 @@ absl::Status EplbState::AddJoiningModels(const JoiningState& state,
                       model_context()));
     models_.Add(std::move(created));
   }
-  return ResizeModels(state.placements);
+  return ResizeModels(state.placements, *stream_);
 }
 
-absl::Status EplbState::ResizeModels(absl::Span<const Placement> placements) {
+absl::Status EplbState::ResizeModels(absl::Span<const Placement> placements,
+                                     Stream& stream) {
   for (int i = 0; i < models_.size(); ++i) {
     EPLB_RETURN_IF_ERROR(models_[i].Resize(placements[i], GenerationOf(*group_),
-                                           *stream_, group_->Deadline()));
+                                           stream, group_->Deadline()));
   }
-  return absl::OkStatus();
+  return stream.Synchronize(group_->Deadline());
 }
 
 absl::StatusOr<std::vector<ExpertLoads>> EplbState::ShareLoads(
@@ -278,10 +284,15 @@ absl::StatusOr<std::vector<ExpertLoads>> EplbState::Shrink(
   const ResizeOptions& resize = *options.resize;
   EPLB_RETURN_IF_ERROR(
       CheckMapping(resize, group_->size(), /*is_growth=*/false));
-  EPLB_RETURN_IF_ERROR(Begin());
+  Stream& stream = StreamOr(options.stream);
+  EPLB_RETURN_IF_ERROR(Begin(stream));
+  absl::Status recorded;
   EPLB_ASSIGN_OR_RETURN(std::vector<ExpertLoads> loads,
-                        LoadsFor(options.global_loads));
-  if (!options.execute_shuffle) return loads;
+                        LoadsFor(options.global_loads, recorded));
+  if (!options.execute_shuffle) {
+    EPLB_RETURN_IF_ERROR(recorded);
+    return loads;
+  }
   std::vector<int> leaving;
   for (int rank = 0; rank < group_->size(); ++rank) {
     if (resize.rank_mapping->NewRank(rank) == RankMapping::kNone) {
@@ -291,12 +302,14 @@ absl::StatusOr<std::vector<ExpertLoads>> EplbState::Shrink(
   EPLB_ASSIGN_OR_RETURN(const Topology staying,
                         group_->topology().WithInactiveRanks(leaving));
   EPLB_RETURN_IF_ERROR(
-      RearrangeBy(loads, staying, {.is_forced = true}, *stream_));
-  EPLB_RETURN_IF_ERROR(FinishShrink(resize));
+      RearrangeBy(loads, staying, {.is_forced = true}, stream));
+  EPLB_RETURN_IF_ERROR(FinishShrink(resize, stream));
+  EPLB_RETURN_IF_ERROR(recorded);
   return loads;
 }
 
-absl::Status EplbState::FinishShrink(const ResizeOptions& resize) {
+absl::Status EplbState::FinishShrink(const ResizeOptions& resize,
+                                     Stream& stream) {
   const RankMapping& mapping = *resize.rank_mapping;
   if (mapping.NewRank(group_->rank()) == RankMapping::kNone) {
     has_left_ = absl::FailedPreconditionError(absl::StrCat(
@@ -315,7 +328,7 @@ absl::Status EplbState::FinishShrink(const ResizeOptions& resize) {
   EPLB_RETURN_IF_ERROR(group_->Connect(resize.members));
   EPLB_RETURN_IF_ERROR(ResizeBackground(resize.members));
   group_->set_forward_id(forward_id_);
-  return group_->AgreeOn(ResizeModels(placements));
+  return group_->AgreeOn(ResizeModels(placements, stream));
 }
 
 }  // namespace eplb

@@ -17,7 +17,6 @@
 #include "eplb/state/group.h"
 #include "eplb/state/model.h"
 #include "eplb/state/model_set.h"
-#include "kernels/device.h"
 
 namespace eplb {
 namespace {
@@ -36,21 +35,22 @@ bool Contributes(const Model& model, int rank) {
   return model.options().counted_tokens == CountedTokens::kLocal || rank == 0;
 }
 
-void AppendWindow(Model& model, bool contributes,
-                  std::vector<int64_t>& values) {
+absl::Status AppendWindow(Model& model, bool contributes, SteadyTime deadline,
+                          std::vector<int64_t>& values) {
   const size_t begin = values.size();
   values.resize(begin + NumExperts(model));
-  if (!contributes) return;
+  if (!contributes) return absl::OkStatus();
+  absl::Status finished = model.FinishPasses(deadline);
   model.window().CopySums(absl::MakeSpan(values).subspan(begin));
+  return finished;
 }
 
 absl::Status AppendPass(Model& model, bool contributes, SteadyTime deadline,
-                        Stream& stream, std::vector<int64_t>& values) {
+                        std::vector<int64_t>& values) {
   const size_t begin = values.size();
   values.resize(begin + NumPassCounts(model));
   if (!contributes) return absl::OkStatus();
-  EPLB_ASSIGN_OR_RETURN(const PassCounts counts,
-                        model.ReadPass(stream, deadline));
+  EPLB_ASSIGN_OR_RETURN(const PassCounts counts, model.ReadPass(deadline));
   const size_t width = model.pass_width();
   for (int layer = 0; layer < model.shape().num_layers; ++layer) {
     const int32_t* const row = counts.data + layer * counts.layer_stride;
@@ -61,41 +61,42 @@ absl::Status AppendPass(Model& model, bool contributes, SteadyTime deadline,
   return absl::OkStatus();
 }
 
-void AppendWindows(const ModelSet& models, int rank,
-                   std::vector<int64_t>& values) {
+void AppendWindows(const ModelSet& models, int rank, SteadyTime deadline,
+                   std::vector<int64_t>& values, absl::Status& status) {
   for (const std::unique_ptr<Model>& model : models) {
-    AppendWindow(*model, Contributes(*model, rank), values);
+    status.Update(
+        AppendWindow(*model, Contributes(*model, rank), deadline, values));
   }
 }
 
 void AppendPasses(const ModelSet& models, bool is_dummy, bool with_windows,
-                  int rank, SteadyTime deadline, Stream& stream,
-                  std::vector<int64_t>& values, absl::Status& status) {
+                  int rank, SteadyTime deadline, std::vector<int64_t>& values,
+                  absl::Status& status) {
   for (const std::unique_ptr<Model>& model : models) {
     const bool contributes = Contributes(*model, rank);
-    status.Update(
-        AppendPass(*model, contributes && !is_dummy, deadline, stream, values));
-    if (with_windows) AppendWindow(*model, contributes, values);
+    const bool counts = !is_dummy || model->ReadsPassLate();
+    status.Update(AppendPass(*model, contributes && counts, deadline, values));
+    if (!with_windows) continue;
+    status.Update(AppendWindow(*model, contributes, deadline, values));
   }
 }
 
 }  // namespace
 
-std::vector<int64_t> LoadSums::CollectWindows(const ModelSet& models,
-                                              int rank) {
+std::vector<int64_t> LoadSums::CollectWindows(const ModelSet& models, int rank,
+                                              SteadyTime deadline,
+                                              absl::Status& status) {
   std::vector<int64_t> values;
-  AppendWindows(models, rank, values);
+  AppendWindows(models, rank, deadline, values, status);
   return values;
 }
 
 std::vector<int64_t> LoadSums::CollectPasses(const ModelSet& models,
                                              bool is_dummy, bool with_windows,
                                              int rank, SteadyTime deadline,
-                                             Stream& stream,
                                              absl::Status& status) {
   std::vector<int64_t> values;
-  AppendPasses(models, is_dummy, with_windows, rank, deadline, stream, values,
-               status);
+  AppendPasses(models, is_dummy, with_windows, rank, deadline, values, status);
   return values;
 }
 
@@ -133,20 +134,19 @@ std::vector<LoadSums::ModelPass> LoadSums::SplitPasses(
 }
 
 absl::StatusOr<std::vector<ExpertLoads>> LoadSums::SumWindows(
-    const ModelSet& models, Group& group) {
+    const ModelSet& models, Group& group, absl::Status& recorded) {
   values_.clear();
-  AppendWindows(models, group.rank(), values_);
+  AppendWindows(models, group.rank(), group.Deadline(), values_, recorded);
   EPLB_RETURN_IF_ERROR(group.AllReduceSum(absl::MakeSpan(values_)));
   return SplitWindows(values_, models);
 }
 
 absl::StatusOr<std::vector<LoadSums::ModelPass>> LoadSums::SumPasses(
-    const ModelSet& models, bool is_dummy, bool with_windows, Group& group,
-    Stream& stream) {
+    const ModelSet& models, bool is_dummy, bool with_windows, Group& group) {
   values_.clear();
   absl::Status mine;
   AppendPasses(models, is_dummy, with_windows, group.rank(), group.Deadline(),
-               stream, values_, mine);
+               values_, mine);
   EPLB_RETURN_IF_ERROR(group.AllReduceSum(absl::MakeSpan(values_)));
   EPLB_RETURN_IF_ERROR(mine);
   return SplitPasses(values_, models, with_windows);

@@ -13,7 +13,6 @@
 #include "eplb/core/expert_loads.h"
 #include "eplb/state/group.h"
 #include "eplb/state/model_set.h"
-#include "kernels/device.h"
 
 namespace eplb {
 
@@ -27,13 +26,15 @@ class LoadSums {
   };
 
   // What this rank alone adds to such a table, for a collective elsewhere: its
-  // windows; or the counts of the present pass. What could not be read is 0,
-  // and told by `status`, since the others count on a table.
-  static std::vector<int64_t> CollectWindows(const ModelSet& models, int rank);
+  // windows; or the counts of a pass, as Model::ReadPass gives them, which are
+  // nothing where that is this pass and `is_dummy`. What could
+  // not be read is 0, and told by `status`, since the others count on a table.
+  static std::vector<int64_t> CollectWindows(const ModelSet& models, int rank,
+                                             SteadyTime deadline,
+                                             absl::Status& status);
   static std::vector<int64_t> CollectPasses(const ModelSet& models,
                                             bool is_dummy, bool with_windows,
                                             int rank, SteadyTime deadline,
-                                            Stream& stream,
                                             absl::Status& status);
   // The parts of the sums, per model. May be called by any thread.
   static absl::StatusOr<std::vector<ExpertLoads>> SplitWindows(
@@ -42,17 +43,18 @@ class LoadSums {
                                             const ModelSet& models,
                                             bool with_windows);
 
-  // What the ranks have recorded in their windows, per model.
+  // What the ranks have recorded in their windows, per model. A pass of this
+  // rank that could not be read is missing, and told by `recorded`.
   absl::StatusOr<std::vector<ExpertLoads>> SumWindows(const ModelSet& models,
-                                                      Group& group);
+                                                      Group& group,
+                                                      absl::Status& recorded);
 
-  // The counts of the present pass, as they are counted, [layers, slots or
+  // The counts of a pass, as they are counted, [layers, slots or
   // logical experts]; and the windows, where they are asked for.
   absl::StatusOr<std::vector<ModelPass>> SumPasses(const ModelSet& models,
                                                    bool is_dummy,
                                                    bool with_windows,
-                                                   Group& group,
-                                                   Stream& stream);
+                                                   Group& group);
 
  private:
   // Kept for their memory.

@@ -22,6 +22,7 @@
 #include "eplb/shuffle/weight_shuffler.h"
 #include "eplb/state/layer_tables.h"
 #include "eplb/state/pass_counters.h"
+#include "eplb/state/pass_recorder.h"
 #include "kernels/device.h"
 
 namespace eplb {
@@ -86,6 +87,13 @@ absl::StatusOr<std::unique_ptr<Model>> Model::Create(
                                        *context.stream, deadline));
   }
   EPLB_ASSIGN_OR_RETURN(
+      PassRecorder passes,
+      PassRecorder::Create(*context.device, std::move(counters),
+                           std::move(recorder)));
+  for (int layer = 0; layer < shape.num_layers; ++layer) {
+    passes.SetLayer(layer, placement.experts_of_slots(layer));
+  }
+  EPLB_ASSIGN_OR_RETURN(
       LayerTables tables,
       LayerTables::Create(*context.device, placement, max_slots,
                           *context.stream, deadline));
@@ -94,21 +102,17 @@ absl::StatusOr<std::unique_ptr<Model>> Model::Create(
                             std::move(weights), placement, *context.device,
                             *context.clock, ShuffleOptionsOf(context, number)));
   auto model = std::unique_ptr<Model>(
-      new Model(std::move(name), shape, options, placement, std::move(recorder),
-                std::move(window), std::move(counters), std::move(tables),
-                std::move(shuffler), slots_per_rank));
+      new Model(std::move(name), shape, options, placement, std::move(passes),
+                std::move(window), std::move(tables), std::move(shuffler),
+                slots_per_rank));
   model->max_slots_ = max_slots;
-  for (int layer = 0; layer < shape.num_layers; ++layer) {
-    model->recorder_.SetLayer(layer, placement.experts_of_slots(layer));
-  }
   return model;
 }
 
 Model::Model(std::string name, const ModelShape& shape,
              const ModelOptions& options, Placement placement,
-             LoadRecorder recorder, LoadWindow window, PassCounters counters,
-             LayerTables tables, std::unique_ptr<WeightShuffler> shuffler,
-             int slots_per_rank)
+             PassRecorder passes, LoadWindow window, LayerTables tables,
+             std::unique_ptr<WeightShuffler> shuffler, int slots_per_rank)
     : name_(std::move(name)),
       shape_(shape),
       options_(options),
@@ -117,15 +121,14 @@ Model::Model(std::string name, const ModelShape& shape,
       placement_(std::move(placement)),
       experts_of_slots_(placement_.physical_to_logical_map().begin(),
                         placement_.physical_to_logical_map().end()),
-      recorder_(std::move(recorder)),
+      passes_(std::move(passes)),
       window_(std::move(window)),
-      counters_(std::move(counters)),
       tables_(std::move(tables)),
       shuffler_(std::move(shuffler)) {}
 
 LayerView Model::layer_view(int layer) const {
   return {tables_.routes(layer), tables_.replica_counts(layer),
-          counters_.layer(layer)};
+          passes_.counters().layer(layer)};
 }
 
 int Model::pass_width() const {
@@ -135,22 +138,34 @@ int Model::pass_width() const {
 }
 
 absl::Status Model::RecordPass(Stream& stream, SteadyTime deadline) {
-  EPLB_ASSIGN_OR_RETURN(const PassCounts counts,
-                        counters_.Read(stream, deadline));
-  absl::Status status = recorder_.Record(counts, window_);
-  // What was recorded is 0 already where the host has the counters itself.
-  if (counts.data != counters_.layer(0)) status.Update(counters_.Zero(stream));
-  return status;
+  has_switched_since_pass_ = false;
+  return passes_.Record(stream, deadline, window_);
+}
+
+absl::Status Model::DropPass(Stream& stream) {
+  has_switched_since_pass_ = false;
+  return passes_.Drop(stream);
+}
+
+Placement Model::PlacementOfPass() const {
+  if (!has_switched_since_pass_) return placement();
+  return *Placement::Create(shape_.num_layers, shape_.num_logical_experts,
+                            shape_.num_physical_experts(),
+                            experts_of_late_pass_);
 }
 
 absl::Status Model::Publish(const ShuffleUnit& unit, Stream& stream,
                             SteadyTime deadline) {
   is_stale_ = true;
+  if (passes_.is_late() && !has_switched_since_pass_) {
+    experts_of_late_pass_ = experts_of_slots_;
+    has_switched_since_pass_ = true;
+  }
   for (const LayerChange& change : unit.layers) {
     std::copy(change.new_experts.begin(), change.new_experts.end(),
               experts_of_slots_.begin() + static_cast<ptrdiff_t>(change.layer) *
                                               placement_.num_slots());
-    recorder_.SetLayer(change.layer, change.new_experts);
+    passes_.SetLayer(change.layer, change.new_experts);
     EPLB_RETURN_IF_ERROR(
         tables_.SetLayer(change.layer, change.new_experts, stream, deadline));
   }
@@ -174,6 +189,7 @@ absl::Status Model::Resize(const Placement& placement, int64_t generation,
                      max_slots_, " slots of a layer, and the group would have ",
                      placement.num_slots(), "; max_ranks of AddModel decides"));
   }
+  EPLB_RETURN_IF_ERROR(passes_.Finish(deadline, window_));
   EPLB_RETURN_IF_ERROR(shuffler_->Adopt(placement, generation));
   placement_ = placement;
   is_stale_ = false;
@@ -182,7 +198,7 @@ absl::Status Model::Resize(const Placement& placement, int64_t generation,
   experts_of_slots_.assign(placement.physical_to_logical_map().begin(),
                            placement.physical_to_logical_map().end());
   for (int layer = 0; layer < shape_.num_layers; ++layer) {
-    recorder_.SetLayer(layer, placement.experts_of_slots(layer));
+    passes_.SetLayer(layer, placement.experts_of_slots(layer));
     EPLB_RETURN_IF_ERROR(tables_.SetLayer(
         layer, placement.experts_of_slots(layer), stream, deadline));
   }

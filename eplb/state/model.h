@@ -26,7 +26,7 @@
 #include "eplb/shuffle/weight_shuffler.h"
 #include "eplb/state/eplb_config.h"
 #include "eplb/state/layer_tables.h"
-#include "eplb/state/pass_counters.h"
+#include "eplb/state/pass_recorder.h"
 #include "kernels/device.h"
 
 namespace eplb {
@@ -72,17 +72,24 @@ class Model {
     return placement_;
   }
   WeightShuffler& shuffler() { return *shuffler_; }
-  LoadRecorder& recorder() { return recorder_; }
   LoadWindow& window() { return window_; }
   int slots_per_rank() const { return slots_per_rank_; }
   LayerView layer_view(int layer) const;
 
-  // The pass enters the window, and its counters become 0.
+  // The pass enters the window, or counts for nothing, and its counters become
+  // 0. It may be in the window only after FinishPasses.
   absl::Status RecordPass(Stream& stream, SteadyTime deadline);
-  absl::Status ZeroPass(Stream& stream) { return counters_.Zero(stream); }
-  absl::StatusOr<PassCounts> ReadPass(Stream& stream, SteadyTime deadline) {
-    return counters_.Read(stream, deadline);
+  absl::Status DropPass(Stream& stream);
+  absl::Status FinishPasses(SteadyTime deadline) {
+    return passes_.Finish(deadline, window_);
   }
+  // The counts of this pass, or of the one before, as PassRecorder says, and
+  // the placement that routed it.
+  bool ReadsPassLate() const { return passes_.is_late(); }
+  absl::StatusOr<PassCounts> ReadPass(SteadyTime deadline) {
+    return passes_.Read(deadline, window_);
+  }
+  Placement PlacementOfPass() const;
   // Counters of a layer that are in use.
   int pass_width() const;
 
@@ -101,9 +108,9 @@ class Model {
 
  private:
   Model(std::string name, const ModelShape& shape, const ModelOptions& options,
-        Placement placement, LoadRecorder recorder, LoadWindow window,
-        PassCounters counters, LayerTables tables,
-        std::unique_ptr<WeightShuffler> shuffler, int slots_per_rank);
+        Placement placement, PassRecorder passes, LoadWindow window,
+        LayerTables tables, std::unique_ptr<WeightShuffler> shuffler,
+        int slots_per_rank);
 
   std::string name_;
   ModelShape shape_;
@@ -115,9 +122,12 @@ class Model {
   // The same where layers have switched since it was made.
   std::vector<int32_t> experts_of_slots_;
   mutable bool is_stale_ = false;
-  LoadRecorder recorder_;
+  PassRecorder passes_;
   LoadWindow window_;
-  PassCounters counters_;
+  // Where ReadPass is late: what routed that pass, when layers have switched
+  // since it.
+  std::vector<int32_t> experts_of_late_pass_;
+  bool has_switched_since_pass_ = false;
   LayerTables tables_;
   std::unique_ptr<WeightShuffler> shuffler_;
   std::optional<LoadDumpWriter> dump_;

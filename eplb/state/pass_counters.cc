@@ -28,8 +28,6 @@ absl::StatusOr<PassCounters> PassCounters::Create(Device& device,
                       counters.width_};
   if (device.memory_space() == MemorySpace::kDevice) {
     counters.device_ = &device;
-    EPLB_ASSIGN_OR_RETURN(counters.on_host_,
-                          device.Allocate(num_bytes, MemorySpace::kPinnedHost));
     EPLB_ASSIGN_OR_RETURN(counters.zeroes_,
                           device.Allocate(num_bytes, MemorySpace::kPinnedHost));
     std::memset(counters.zeroes_.data(), 0, num_bytes);
@@ -48,13 +46,9 @@ PassCounters PassCounters::OfEngine(PassCounts counts, int num_layers,
   return counters;
 }
 
-absl::StatusOr<PassCounts> PassCounters::Read(Stream& stream,
-                                              SteadyTime deadline) {
-  if (is_on_host()) return counts_;
-  EPLB_RETURN_IF_ERROR(device_->CopyBatch(
-      {{on_host_.data(), memory_.data(), num_bytes()}}, stream));
-  EPLB_RETURN_IF_ERROR(stream.Synchronize(deadline));
-  return PassCounts{reinterpret_cast<int32_t*>(on_host_.data()), width_};
+absl::Status PassCounters::CopyTo(DeviceBuffer& pinned, Stream& stream) const {
+  return device_->CopyBatch({{pinned.data(), memory_.data(), num_bytes()}},
+                            stream);
 }
 
 absl::Status PassCounters::Zero(Stream& stream) {

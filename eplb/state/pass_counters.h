@@ -2,10 +2,12 @@
 // device, at an address that never changes.
 //
 //   EPLB_ASSIGN_OR_RETURN(PassCounters counters,
-//                         PassCounters::Create(device, num_layers, max_slots));
+//                         PassCounters::Create(device, num_layers, max_slots,
+//                                              stream, deadline));
 //   pass.slot_counts = counters.layer(layer);
 //   ...
-//   EPLB_ASSIGN_OR_RETURN(PassCounts counts, counters.Read(stream, deadline));
+//   EPLB_RETURN_IF_ERROR(counters.CopyTo(pinned, stream));
+//   EPLB_RETURN_IF_ERROR(counters.Zero(stream));
 
 #ifndef EPLB_STATE_PASS_COUNTERS_H_
 #define EPLB_STATE_PASS_COUNTERS_H_
@@ -36,9 +38,17 @@ class PassCounters {
     return counts_.data + static_cast<size_t>(layer) * counts_.layer_stride;
   }
 
-  // The counts on the host: the counters themselves where they are in its
-  // memory, else a copy that holds until the next call.
-  absl::StatusOr<PassCounts> Read(Stream& stream, SteadyTime deadline);
+  // Whether the host can read and write them where they are.
+  bool is_on_host() const { return device_ == nullptr; }
+  const PassCounts& counts() const { return counts_; }
+
+  // For counters that are not on the host: the counts as they are after the
+  // earlier work of `stream`, [layers, width], to pinned memory of num_bytes().
+  absl::Status CopyTo(DeviceBuffer& pinned, Stream& stream) const;
+  size_t width() const { return width_; }
+  size_t num_bytes() const {
+    return static_cast<size_t>(num_layers_) * width_ * sizeof(int32_t);
+  }
 
   // All counters become 0.
   absl::Status Zero(Stream& stream);
@@ -46,18 +56,12 @@ class PassCounters {
  private:
   PassCounters() = default;
 
-  size_t num_bytes() const {
-    return static_cast<size_t>(num_layers_) * width_ * sizeof(int32_t);
-  }
-  bool is_on_host() const { return device_ == nullptr; }
-
   Device* device_ = nullptr;  // Null when the host can read the counters.
   int num_layers_ = 0;
   size_t width_ = 0;
   PassCounts counts_;
-  DeviceBuffer memory_;   // Of the counters, when they are not the engine's.
-  DeviceBuffer on_host_;  // Pinned.
-  DeviceBuffer zeroes_;   // Pinned.
+  DeviceBuffer memory_;  // Of the counters, when they are not the engine's.
+  DeviceBuffer zeroes_;  // Pinned.
 };
 
 }  // namespace eplb
