@@ -107,6 +107,7 @@ class CheckedCommunicator final : public Communicator {
   absl::StatusOr<std::unique_ptr<Communicator>> Clone(
       absl::string_view name, SteadyTime deadline) override;
   void Abort(absl::Status reason) override;
+  std::vector<int> AwaitedRanks() const override;
   std::string ToString() const override;
 
  private:

@@ -147,6 +147,13 @@ void CheckedCommunicator::Abort(absl::Status reason) {
   AbortChannels(reason);
 }
 
+// A call is at its header or at its payload.
+std::vector<int> CheckedCommunicator::AwaitedRanks() const {
+  std::vector<int> awaited;
+  if (control_ != nullptr) awaited = control_->AwaitedRanks();
+  return awaited.empty() ? data_->AwaitedRanks() : awaited;
+}
+
 std::string CheckedCommunicator::ToString() const {
   return control_ == nullptr
              ? absl::StrCat("checked ", data_->ToString())

@@ -28,6 +28,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -65,7 +66,7 @@ struct ReceiveMessage {
 
 // One rank's end of a group. All ranks make the same calls in the same order.
 // One call at a time, from any thread (a second one beside it is an error);
-// Abort, ToString and the accessors may be called beside it.
+// Abort, AwaitedRanks, ToString and the accessors may be called beside it.
 class Communicator {
  public:
   // Ends a pending call of another thread with Cancelled and waits for it.
@@ -111,6 +112,10 @@ class Communicator {
   // backend can tell them, else by their deadline. Clones are not concerned.
   // Thread-safe.
   virtual void Abort(absl::Status reason) = 0;
+
+  // The ranks whose call the pending one still waits for, as far as the backend
+  // knows, in rising order; none while no call is pending. Thread-safe.
+  virtual std::vector<int> AwaitedRanks() const { return {}; }
 
   // For messages to people: backend, name, epoch, rank and size.
   virtual std::string ToString() const = 0;

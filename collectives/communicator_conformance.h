@@ -41,6 +41,7 @@ enum class ConformanceRule {
   kComparesCalls,  // Calls that do not fit together fail on all ranks.
   kTellsOthers,    // Other ranks learn of a failure before their deadline.
   kNamesMissing,   // A deadline names the ranks that did not call.
+  kNamesAwaited,   // So does a call that is pending, when asked.
 };
 
 struct ConformanceBackend {

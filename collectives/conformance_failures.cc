@@ -21,6 +21,7 @@ namespace {
 
 using testing::AnyOf;
 using testing::HasSubstr;
+using testing::IsEmpty;
 
 // Every call fails and quotes `reason`.
 void ExpectPoisoned(const std::vector<ConformanceCall>& calls,
@@ -111,6 +112,26 @@ TEST_P(CommunicatorConformanceTest, ALateCallerLearnsThatTheOthersGaveUp) {
     EXPECT_THAT(results[1], StatusIs(absl::StatusCode::kDeadlineExceeded,
                                      HasSubstr("rank 0")));
   }
+}
+
+TEST_P(CommunicatorConformanceTest, APendingCallNamesTheRanksItWaitsFor) {
+  if (!CanKeep(ConformanceRule::kSeveralRanks)) return;
+  if (!CanKeep(ConformanceRule::kNamesAwaited)) return;
+  const auto communicators = ConnectAll(3);
+  for (const auto& communicator : communicators) EPLB_ASSERT_OK(communicator);
+  const auto barrier = [&](int rank) {
+    EPLB_EXPECT_OK((*communicators[rank])->Barrier(Far()));
+    EXPECT_THAT((*communicators[rank])->AwaitedRanks(), IsEmpty());
+  };
+  std::vector<std::thread> threads;
+  for (const int rank : {0, 2}) threads.emplace_back(barrier, rank);
+  for (const int rank : {0, 2}) {
+    while ((*communicators[rank])->AwaitedRanks() != std::vector<int>{1}) {
+      std::this_thread::yield();
+    }
+  }
+  barrier(1);
+  for (std::thread& thread : threads) thread.join();
 }
 
 TEST_P(CommunicatorConformanceTest, AnAbortReachesRanksThatWait) {

@@ -122,16 +122,10 @@ absl::StatusOr<std::vector<std::string>> ControlChannel::Gather(
   SendToAll(Frame{
       .kind = Frame::kRound, .code = 0, .round = next_round_, .content = mine}
                 .Encode());
-  while (!RoundIsComplete()) {
-    if (absl::Status failure = FailureLocked(); !failure.ok()) return failure;
-    if (clock_.WaitUntil(changed_, mutex_, deadline) && !RoundIsComplete() &&
-        FailureLocked().ok()) {
-      return absl::DeadlineExceededError(absl::StrCat(
-          "the deadline passed while waiting for ", RankList(SilentRanks())));
-    }
-  }
-  // A rank may have given up in this call although its word has come.
-  if (absl::Status failure = FailureLocked(); !failure.ok()) return failure;
+  is_gathering_ = true;
+  const absl::Status complete = AwaitRound(deadline);
+  is_gathering_ = false;
+  if (!complete.ok()) return complete;
   ++next_round_;
   std::vector<std::string> all(peers_.size());
   for (int i = 0; i < size(); ++i) {
@@ -143,6 +137,24 @@ absl::StatusOr<std::vector<std::string>> ControlChannel::Gather(
     peers_[i].rounds.pop_front();
   }
   return all;
+}
+
+absl::Status ControlChannel::AwaitRound(SteadyTime deadline) {
+  while (!RoundIsComplete()) {
+    if (absl::Status failure = FailureLocked(); !failure.ok()) return failure;
+    if (clock_.WaitUntil(changed_, mutex_, deadline) && !RoundIsComplete() &&
+        FailureLocked().ok()) {
+      return absl::DeadlineExceededError(absl::StrCat(
+          "the deadline passed while waiting for ", RankList(SilentRanks())));
+    }
+  }
+  // A rank may have given up in this call although its word has come.
+  return FailureLocked();
+}
+
+std::vector<int> ControlChannel::AwaitedRanks() const {
+  absl::MutexLock lock(&mutex_);
+  return is_gathering_ ? SilentRanks() : std::vector<int>();
 }
 
 void ControlChannel::Fail(absl::Status reason, absl::Status told) {

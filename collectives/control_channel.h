@@ -63,6 +63,9 @@ class ControlChannel {
   absl::StatusOr<std::vector<std::string>> Gather(absl::string_view mine,
                                                   SteadyTime deadline);
 
+  // Whom the pending Gather still waits for; none while none is pending.
+  std::vector<int> AwaitedRanks() const;
+
   // Ends the pending call, and all later ones, with `reason`; the other ranks'
   // with `told`, which they lead by this rank's name. The first one counts.
   void Fail(absl::Status reason, absl::Status told);
@@ -99,6 +102,8 @@ class ControlChannel {
   void SendToAll(absl::string_view frame) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Flush(Peer& peer) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool HasUnsent() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status AwaitRound(SteadyTime deadline)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool RoundIsComplete() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status FailureLocked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::vector<int> SilentRanks() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -116,6 +121,7 @@ class ControlChannel {
   std::function<void()> interrupt_ ABSL_GUARDED_BY(mutex_);
   uint64_t first_round_of_call_ ABSL_GUARDED_BY(mutex_) = 0;
   uint64_t next_round_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool is_gathering_ ABSL_GUARDED_BY(mutex_) = false;
   absl::Status own_failure_ ABSL_GUARDED_BY(mutex_);
   bool is_closing_ ABSL_GUARDED_BY(mutex_) = false;
 

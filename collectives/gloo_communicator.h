@@ -72,6 +72,10 @@ class GlooCommunicator final : public Communicator {
   absl::StatusOr<std::unique_ptr<Communicator>> Clone(
       absl::string_view name, SteadyTime deadline) override;
   void Abort(absl::Status reason) override;
+  // Those that the round which opens the call waits for.
+  std::vector<int> AwaitedRanks() const override {
+    return channel_->AwaitedRanks();
+  }
   std::string ToString() const override;
 
  private:

@@ -222,15 +222,22 @@ absl::Status InProcessChannel::AwaitQuiet(int rank) {
   return rank == failed_rank_ ? own_failure_ : others_failure_;
 }
 
-absl::Status InProcessChannel::LateError(int rank,
-                                         absl::string_view purpose) const {
-  std::vector<int> missing;
+// A rank is at most one phase ahead of the others, and only while it waits.
+std::vector<int> InProcessChannel::AwaitedRanks(int rank) const {
+  const uint32_t done =
+      seats_[rank]->phases_done.load(std::memory_order_relaxed);
+  std::vector<int> awaited;
   for (int peer = 0; peer < num_ranks(); ++peer) {
-    if (seats_[peer]->phases_done.load(std::memory_order_relaxed) ==
-        seats_[rank]->phase) {
-      missing.push_back(peer);
+    if (seats_[peer]->phases_done.load(std::memory_order_relaxed) == done - 1) {
+      awaited.push_back(peer);
     }
   }
+  return awaited;
+}
+
+absl::Status InProcessChannel::LateError(int rank,
+                                         absl::string_view purpose) const {
+  const std::vector<int> missing = AwaitedRanks(rank);
   return absl::DeadlineExceededError(absl::StrCat(
       OperationName(CallOf(rank, rank).operation), " on ", name_,
       missing.empty() ? ": completed after the deadline"

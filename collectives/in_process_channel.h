@@ -30,8 +30,8 @@
 
 namespace eplb {
 
-// Thread-safe in this way: each rank makes one call at a time; Fail and
-// has_failed may come from any thread.
+// Thread-safe in this way: each rank makes one call at a time; Fail, has_failed
+// and AwaitedRanks may come from any thread.
 class InProcessChannel {
  public:
   static constexpr int kMaxRanks = 512;
@@ -74,6 +74,9 @@ class InProcessChannel {
   void Fail(int rank, absl::Status status);
 
   bool has_failed() const;
+
+  // Who has not done yet what `rank` has, and waits for; from any thread.
+  std::vector<int> AwaitedRanks(int rank) const;
 
  private:
   struct Seat;

@@ -8,6 +8,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
@@ -42,6 +43,9 @@ class InProcessCommunicator final : public Communicator {
   absl::StatusOr<std::unique_ptr<Communicator>> Clone(
       absl::string_view name, SteadyTime deadline) override;
   void Abort(absl::Status reason) override;
+  std::vector<int> AwaitedRanks() const override {
+    return channel_->AwaitedRanks(rank_);
+  }
   std::string ToString() const override;
 
  private:

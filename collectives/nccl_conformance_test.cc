@@ -123,7 +123,9 @@ ConformanceBackend Nccl(std::string name, int polls) {
                 return MakeNcclJob(num_ranks, clock, polls);
               },
           .exceptions = {{ConformanceRule::kComparesCalls,
-                          "NCCL compares nothing; CheckedCommunicator does"}},
+                          "NCCL compares nothing; CheckedCommunicator does"},
+                         {ConformanceRule::kNamesAwaited,
+                          "NCCL does not say whom it waits for"}},
           .memory = OnDevices(),
           .refused = MemorySpace::kHost};
 }

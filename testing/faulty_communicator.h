@@ -85,6 +85,9 @@ class FaultyCommunicator final : public Communicator {
   absl::StatusOr<std::unique_ptr<Communicator>> Clone(
       absl::string_view name, SteadyTime deadline) override;
   void Abort(absl::Status reason) override;
+  std::vector<int> AwaitedRanks() const override {
+    return communicator_->AwaitedRanks();
+  }
   std::string ToString() const override;
 
  private:
