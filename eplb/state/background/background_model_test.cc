@@ -1,8 +1,10 @@
 #include "eplb/state/background/background_model_test.h"
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <cstdio>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -66,13 +68,19 @@ void HaveAnAccident(SeededScheduler& scheduler, ScheduledNetwork& network,
 // Every step that two ranks have served, they have served alike.
 void Judge(const std::vector<std::unique_ptr<ModelledRank>>& ranks,
            ModelOutcome& outcome) {
-  for (const auto& [step, routes] : ranks[0]->routes_of_step()) {
-    for (size_t rank = 1; rank < ranks.size(); ++rank) {
-      const auto& of_step = ranks[rank]->routes_of_step();
-      const auto other = of_step.find(step);
-      if (other == of_step.end() || other->second == routes) continue;
-      outcome.violations.push_back(absl::StrCat(
-          "ranks 0 and ", rank, " route differently in step ", step));
+  struct First {
+    size_t rank;
+    uint64_t routes;
+  };
+  std::map<int64_t, First> first_of_step;
+  for (size_t rank = 0; rank < ranks.size(); ++rank) {
+    for (const auto& [step, routes] : ranks[rank]->routes_of_step()) {
+      const First& first =
+          first_of_step.emplace(step, First{rank, routes}).first->second;
+      if (first.routes == routes) continue;
+      outcome.violations.push_back(
+          absl::StrCat("ranks ", first.rank, " and ", rank,
+                       " route differently in step ", step));
     }
   }
 }
