@@ -141,7 +141,8 @@ absl::Status BackgroundWorker::MoveUnit(
 
   // A failure is told by the vote.
   StageUnit(model, unit).IgnoreError();
-  EPLB_RETURN_IF_ERROR(Meet(Checkpoint::kGoOn, run));
+  EPLB_RETURN_IF_ERROR(
+      Meet(Checkpoint::kGoOn, parts_.orders.weights_version(), run));
   if (!run.report.ended_early.empty()) {
     shuffler.Drop(*unit);
     return absl::OkStatus();
@@ -166,12 +167,13 @@ absl::Status BackgroundWorker::StageUnit(
   return status;
 }
 
-absl::Status BackgroundWorker::Meet(Checkpoint::Wish wish, RunState& run) {
+absl::Status BackgroundWorker::Meet(Checkpoint::Wish wish,
+                                    int64_t weights_version, RunState& run) {
   parts_.progress.Begin("a checkpoint of a run");
   const ShuffleChannels now = channels();
   const Checkpoint mine = {
       .wish = parts_.orders.is_draining() ? Checkpoint::kDrain : wish,
-      .weights_version = parts_.orders.weights_version(),
+      .weights_version = weights_version,
       .newest_task = parts_.orders.newest_task()};
   EPLB_ASSIGN_OR_RETURN(
       const std::vector<Checkpoint> all,

@@ -69,8 +69,11 @@ class BackgroundWorker {
                          const std::shared_ptr<const ShuffleUnit>& unit);
 
   // Meets the other workers, does what they are all ready to do, and notes in
-  // `run` why it ends, if so.
-  absl::Status Meet(Checkpoint::Wish wish, RunState& run);
+  // `run` why it ends, if so. `weights_version` is what the others are told:
+  // where it is also what the run stages from, it is read once, or a change in
+  // between ends the run on this rank alone.
+  absl::Status Meet(Checkpoint::Wish wish, int64_t weights_version,
+                    RunState& run);
   absl::Status EndRun();
 
   // Connects until it succeeds or the worker is stopped, and agrees on the end

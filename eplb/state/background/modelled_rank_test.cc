@@ -69,6 +69,13 @@ Placement ModelScript::PlacementAt(int64_t step) const {
                             std::move(experts));
 }
 
+SteadyTime InterruptingClock::Now() const {
+  if (interrupt_ && scheduler_.random().NextBelow(6) == 0) {
+    std::exchange(interrupt_, nullptr)();
+  }
+  return scheduler_.clock().Now();
+}
+
 ModelledRank::ModelledRank(const ModelScript& script, int rank,
                            SeededScheduler& scheduler,
                            ScheduledNetwork& network, int& num_serving)
@@ -106,7 +113,7 @@ void ModelledRank::Serve() {
   BackgroundDependencies dependencies{
       .shufflers = {shuffler_.get()},
       .device = &device_,
-      .clock = &scheduler_.clock(),
+      .clock = &clock_,
       .connect =
           [this](uint64_t attempt, SteadyTime deadline) {
             return Connect(attempt, deadline);
@@ -237,7 +244,9 @@ void ModelledRank::CheckWeights(int64_t step) {
 void ModelledRank::RewriteWeights() {
   ++weights_generation_;
   FillWeights();
-  background_->WeightsChanged();
+  clock_.Interrupt([this] { background_->WeightsChanged(); });
+  Pause();
+  clock_.EndInterrupt();
 }
 
 void ModelledRank::FillWeights() {

@@ -6,13 +6,17 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
 #include "collectives/communicator.h"
 #include "eplb/core/clock.h"
 #include "eplb/core/placement.h"
@@ -46,6 +50,33 @@ struct ModelScript {
   int num_experts() const { return num_ranks * kSlotsPerRank - 2; }
   // What the run that begins at `step` aims at; at 0, what ranks start with.
   Placement PlacementAt(int64_t step) const;
+};
+
+// Of a rank. Another thread may do something whenever its worker looks at it,
+// so also between two lines that wait for nothing.
+class InterruptingClock final : public Clock {
+ public:
+  explicit InterruptingClock(SeededScheduler& scheduler)
+      : scheduler_(scheduler) {}
+
+  // `interrupt` happens once: at some look, or at the latest in EndInterrupt.
+  void Interrupt(std::function<void()> interrupt) {
+    interrupt_ = std::move(interrupt);
+  }
+  void EndInterrupt() {
+    if (interrupt_) std::exchange(interrupt_, nullptr)();
+  }
+
+  SteadyTime Now() const override;
+  bool WaitUntil(absl::CondVar& changed, absl::Mutex& mutex,
+                 SteadyTime deadline) override
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
+    return scheduler_.clock().WaitUntil(changed, mutex, deadline);
+  }
+
+ private:
+  SeededScheduler& scheduler_;
+  mutable std::function<void()> interrupt_;
 };
 
 class ModelledRank {
@@ -89,6 +120,7 @@ class ModelledRank {
   const ModelScript& script_;
   const int rank_;
   SeededScheduler& scheduler_;
+  InterruptingClock clock_{scheduler_};
   ScheduledNetwork& network_;
   int& num_serving_;
   const Topology topology_;
