@@ -21,6 +21,10 @@ absl::Status BackgroundOptions::Validate() const {
         absl::StrCat("transfer_bytes_per_step ", transfer_bytes_per_step,
                      " must be at least 0, which is no limit"));
   }
+  if (max_waiting_tasks < 1) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "max_waiting_tasks ", max_waiting_tasks, " must be at least 1"));
+  }
   for (const auto& [name, duration] :
        {std::make_pair("refill_interval", refill_interval),
         std::make_pair("operation_timeout", operation_timeout)}) {

@@ -19,6 +19,9 @@ struct BackgroundOptions {
   // `refill_interval` without a step allows as much.
   int64_t transfer_bytes_per_step = int64_t{64} << 20;
   std::chrono::nanoseconds refill_interval = std::chrono::milliseconds(100);
+  // Tasks of steps that may wait for the worker. When they are more, and while
+  // the ranks cannot reach each other, the oldest are skipped, on all ranks.
+  int max_waiting_tasks = 256;
   // Of each operation between ranks, and of a wait at the fence.
   std::chrono::nanoseconds operation_timeout = std::chrono::seconds(60);
 

@@ -30,6 +30,11 @@ TEST(BackgroundOptionsTest, RefusesANegativeBudget) {
                 "transfer_bytes_per_step -1 must be at least 0");
 }
 
+TEST(BackgroundOptionsTest, RefusesToSkipEveryTask) {
+  ExpectRefused({.max_waiting_tasks = 0},
+                "max_waiting_tasks 0 must be at least 1");
+}
+
 TEST(BackgroundOptionsTest, RefusesDurationsOfNothing) {
   ExpectRefused({.refill_interval = std::chrono::seconds(0)},
                 "refill_interval 0 must be more than 0");

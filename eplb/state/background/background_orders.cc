@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <deque>
 #include <optional>
 #include <utility>
 #include <variant>
@@ -32,6 +33,8 @@ void BackgroundOrders::StartRun(RunOrder order) {
 
 void BackgroundOrders::AddTask(TaskOrder order) {
   absl::MutexLock lock(&mutex_);
+  // Nobody would ever take it.
+  if (is_stopped_ || has_ended_) return;
   if (order.step <= last_task_taken_) return;
   newest_task_ = order.step;
   orders_.push_back(std::move(order));
@@ -148,6 +151,27 @@ void BackgroundOrders::ForgetUpTo(int64_t run, int64_t task) {
   };
   orders_.erase(std::remove_if(orders_.begin(), orders_.end(), is_forgotten),
                 orders_.end());
+}
+
+void BackgroundOrders::SkipTasks(int64_t step, int num_left) {
+  absl::MutexLock lock(&mutex_);
+  const auto is_counted = [&](const BackgroundOrder& order) {
+    const auto* task = std::get_if<TaskOrder>(&order);
+    return task != nullptr && task->step <= step;
+  };
+  int64_t num_skipped =
+      std::count_if(orders_.begin(), orders_.end(), is_counted) - num_left;
+  const auto is_skipped = [&](const BackgroundOrder& order) {
+    if (num_skipped <= 0 || !is_counted(order)) return false;
+    --num_skipped;
+    last_task_taken_ = std::get<TaskOrder>(order).step;
+    return true;
+  };
+  std::deque<BackgroundOrder> left;
+  for (BackgroundOrder& order : orders_) {
+    if (!is_skipped(order)) left.push_back(std::move(order));
+  }
+  orders_ = std::move(left);
 }
 
 void BackgroundOrders::Rest(SteadyTime until) {

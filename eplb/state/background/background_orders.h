@@ -106,6 +106,10 @@ class BackgroundOrders {
   // and lost them.
   void ForgetUpTo(int64_t run, int64_t task);
 
+  // Drops tasks of steps up to `step`, as if they had been taken, but for the
+  // newest `num_left`.
+  void SkipTasks(int64_t step, int num_left);
+
   // Returns at `until`, or earlier when stopped.
   void Rest(SteadyTime until);
 

@@ -2,12 +2,14 @@
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <thread>
 #include <variant>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "eplb/shuffle/weight_shuffler.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "testing/fake_clock.h"
@@ -81,6 +83,34 @@ TEST_F(BackgroundOrdersTest, ForgetsWhatOtherRanksHaveBegunAndLost) {
   orders_.AddTask({.step = 3});
   orders_.StartRun({.step = 4});
   EXPECT_THAT(TakeAll(), ElementsAre(5));
+}
+
+TEST_F(BackgroundOrdersTest, SkipsTheOldestTasksAsIfTheyWereTaken) {
+  for (int64_t step = 1; step <= 6; ++step) orders_.AddTask({.step = step});
+  orders_.StartRun({.step = 6});
+  orders_.SkipTasks(/*step=*/5, /*num_left=*/2);
+  EXPECT_EQ(orders_.last_task_taken(), 3);
+  orders_.AddTask({.step = 3});
+  EXPECT_THAT(TakeAll(), ElementsAre(4, 5, 6, 6));
+}
+
+TEST_F(BackgroundOrdersTest, SkipsNoTasksWhileFewWait) {
+  orders_.AddTask({.step = 1});
+  orders_.AddTask({.step = 2});
+  orders_.SkipTasks(/*step=*/2, /*num_left=*/2);
+  EXPECT_EQ(orders_.last_task_taken(), -1);
+  EXPECT_THAT(TakeAll(), ElementsAre(1, 2));
+}
+
+TEST_F(BackgroundOrdersTest, KeepsNoTasksForAWorkerThatHasEnded) {
+  const auto kept = std::make_shared<int>(0);
+  const StepTask task = [kept](const ShuffleChannels&) {
+    return absl::OkStatus();
+  };
+  const int64_t before = kept.use_count();
+  orders_.SayEnded();
+  orders_.AddTask({.step = 1, .task = task});
+  EXPECT_EQ(kept.use_count(), before);
 }
 
 TEST_F(BackgroundOrdersTest, ADrainEndsWithWhatTheWorkerSays) {

@@ -66,7 +66,14 @@ void BackgroundWorker::Stop() {
 }
 
 absl::Status BackgroundWorker::Obey(const BackgroundOrder& order) {
-  if (const auto* task = std::get_if<TaskOrder>(&order)) return RunTask(*task);
+  if (const auto* task = std::get_if<TaskOrder>(&order)) {
+    EPLB_RETURN_IF_ERROR(RunTask(*task));
+    // A count that all ranks have alike.
+    if (++tasks_since_meeting_ < parts_.options.max_waiting_tasks) {
+      return absl::OkStatus();
+    }
+    return AgreeOnTasks();
+  }
   if (const auto* run = std::get_if<RunOrder>(&order)) return Rearrange(*run);
   return AgreeOnDrain(std::get<DrainOrder>(order));
 }
@@ -76,6 +83,18 @@ absl::Status BackgroundWorker::RunTask(const TaskOrder& order) {
   const ShuffleChannels now = channels();
   now.control->context().forward_id = static_cast<uint64_t>(order.step);
   return order.task(now);
+}
+
+absl::Status BackgroundWorker::AgreeOnTasks() {
+  parts_.progress.Begin("a checkpoint of tasks");
+  tasks_since_meeting_ = 0;
+  EPLB_ASSIGN_OR_RETURN(
+      const std::vector<Checkpoint> all,
+      GatherCheckpoints({.newest_task = parts_.orders.newest_task()},
+                        *channels().control, parts_.Deadline()));
+  parts_.orders.SkipTasks(Combine(all, 0).common_task,
+                          parts_.options.max_waiting_tasks);
+  return absl::OkStatus();
 }
 
 absl::Status BackgroundWorker::AgreeOnDrain(const DrainOrder& order) {
@@ -135,8 +154,8 @@ absl::Status BackgroundWorker::MoveUnit(
   parts_.progress.Begin("waiting for room to stage");
   const absl::Status room = agreement_.AwaitRoom(model, *unit);
   run.staged_from_version = parts_.orders.weights_version();
-  EPLB_RETURN_IF_ERROR(
-      Meet(room.ok() ? Checkpoint::kGoOn : Checkpoint::kNoRoom, run));
+  EPLB_RETURN_IF_ERROR(Meet(room.ok() ? Checkpoint::kGoOn : Checkpoint::kNoRoom,
+                            run.staged_from_version, run));
   if (!run.report.ended_early.empty()) return absl::OkStatus();
 
   // A failure is told by the vote.
@@ -184,6 +203,8 @@ absl::Status BackgroundWorker::Meet(Checkpoint::Wish wish,
   // Tasks of steps come between the units, so that they do not wait for the
   // end of a long run.
   const uint64_t run_step = now.control->context().forward_id;
+  tasks_since_meeting_ = 0;
+  parts_.orders.SkipTasks(group.common_task, parts_.options.max_waiting_tasks);
   while (const auto task = parts_.orders.TakeTask(group.common_task)) {
     EPLB_RETURN_IF_ERROR(RunTask(*task));
   }
@@ -214,6 +235,7 @@ absl::Status BackgroundWorker::EndRun() {
 void BackgroundWorker::Recover(const absl::Status& failure) {
   parts_.orders.ReportFailure(failure);
   AbortChannels(failure);
+  tasks_since_meeting_ = 0;
   const Clock& clock = *parts_.dependencies.clock;
   // Attempts are short at first, since a shutdown waits for the end of one, and
   // become longer, so that ranks that are late meet the others in one.
@@ -226,6 +248,8 @@ void BackgroundWorker::Recover(const absl::Status& failure) {
     if (status.ok()) return;
     AbortChannels(status);
     agreement_.KeepDoubt(status);
+    // Nobody knows for how long; the end of the failure tells the others.
+    parts_.orders.SkipTasks(parts_.orders.newest_task(), 0);
     parts_.orders.Rest(clock.Now() + pause);
     attempt = std::min(attempt * 2, parts_.options.operation_timeout / 2);
     pause = std::min(pause * 2, parts_.options.operation_timeout / 64);

@@ -59,6 +59,8 @@ class BackgroundWorker {
 
   absl::Status Obey(const BackgroundOrder& order);
   absl::Status RunTask(const TaskOrder& order);
+  // Has all ranks skip the same tasks where too many wait.
+  absl::Status AgreeOnTasks();
   absl::Status AgreeOnDrain(const DrainOrder& order);
   absl::Status Rearrange(const RunOrder& order);
   absl::Status MoveUnits(const RunOrder& order, RunState& run);
@@ -88,6 +90,7 @@ class BackgroundWorker {
   BackgroundParts& parts_;
   UnitAgreement agreement_;
   uint64_t attempt_ = 0;
+  int tasks_since_meeting_ = 0;
   mutable absl::Mutex mutex_;
   ShuffleChannels channels_ ABSL_GUARDED_BY(mutex_);
 };

@@ -109,6 +109,7 @@ void ModelledRank::Serve() {
   BackgroundOptions options{.fence_margin = script_.options.fence_margin,
                             .transfer_bytes_per_step = 100,
                             .refill_interval = std::chrono::milliseconds(1),
+                            .max_waiting_tasks = 2,
                             .operation_timeout = kTimeout};
   BackgroundDependencies dependencies{
       .shufflers = {shuffler_.get()},
