@@ -89,11 +89,13 @@ struct RearrangementFailed {
 };
 
 // In the background: this step has waited for a sixth of the timeout to learn
-// at which step all ranks switch; some rank's worker is silent.
+// at which step all ranks switch.
 struct FenceWait {
   std::string model;
   int64_t step = 0;
   double seconds = 0;
+  // Whose workers have not said theirs; this rank where its own worker has not.
+  std::vector<int> silent_ranks = {};
 };
 
 using Event =

@@ -50,11 +50,13 @@ void BackgroundBalancer::Start(int64_t forward_id) {
     ReportRun(report);
   };
   dependencies.on_slow_wait = [this](int64_t step,
-                                     std::chrono::nanoseconds waited) {
+                                     std::chrono::nanoseconds waited,
+                                     const std::vector<int>& silent_ranks) {
     if (context_.events == nullptr) return;
     const std::chrono::duration<double> seconds = waited;
     for (const std::unique_ptr<Model>& model : *context_.models) {
-      context_.events->Record(FenceWait{model->name(), step, seconds.count()});
+      context_.events->Record(
+          FenceWait{model->name(), step, seconds.count(), silent_ranks});
     }
   };
   BackgroundOptions options;

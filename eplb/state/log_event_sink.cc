@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "collectives/rank_values.h"
 #include "eplb/core/event_sink.h"
 #include "eplb/state/token_table.h"
 #include "glog/logging.h"
@@ -49,9 +50,10 @@ struct Describe {
   }
   std::string operator()(const FenceWait& event) const {
     return absl::StrFormat(
-        "%s: step %d: has waited for %.1f s to learn when layers switch; the "
-        "background worker of some rank is silent",
-        event.model, event.step, event.seconds);
+        "%s: step %d: has waited for %.1f s to learn when layers switch; "
+        "silent background workers: %s",
+        event.model, event.step, event.seconds,
+        event.silent_ranks.empty() ? "unknown" : RankList(event.silent_ranks));
   }
 };
 

@@ -56,17 +56,21 @@ struct BackgroundDependencies {
   // Called by the worker after every run.
   std::function<void(const RunReport&)> on_run_end;
   // Called by the serving thread when it has waited at its fence for a sixth
-  // of the timeout.
-  CommitFence::SlowWait on_slow_wait;
+  // of the timeout; `silent_ranks` have not told their workers' fences, this
+  // one among them when its own worker is elsewhere.
+  std::function<void(int64_t step, std::chrono::nanoseconds waited,
+                     const std::vector<int>& silent_ranks)>
+      on_slow_wait;
 };
 
 // Thread-safe where its parts are.
 struct BackgroundParts {
   BackgroundParts(const BackgroundOptions& background_options,
-                  BackgroundDependencies deps, int64_t passed)
+                  BackgroundDependencies deps, int64_t passed,
+                  CommitFence::SlowWait slow_wait)
       : options(background_options),
         dependencies(std::move(deps)),
-        fence(*dependencies.clock, passed, dependencies.on_slow_wait),
+        fence(*dependencies.clock, passed, std::move(slow_wait)),
         orders(*dependencies.clock, options.operation_timeout),
         budget(*dependencies.clock, options.transfer_bytes_per_step,
                options.refill_interval),

@@ -61,6 +61,12 @@ absl::Status BackgroundRearrangement::SwitchUnit(int64_t number, Stream& stream,
   return status;
 }
 
+void BackgroundRearrangement::TellSlowWait(int64_t step,
+                                           std::chrono::nanoseconds waited) {
+  if (!parts_.dependencies.on_slow_wait) return;
+  parts_.dependencies.on_slow_wait(step, waited, worker_.SilentRanks());
+}
+
 absl::Status BackgroundRearrangement::TakeFailure() {
   absl::Status status = parts_.orders.TakeFailure();
   // An operation may take its timeout, and be noticed a little later.

@@ -59,7 +59,10 @@ class BackgroundRearrangement {
   BackgroundRearrangement(const BackgroundOptions& options,
                           BackgroundDependencies dependencies,
                           ShuffleChannels channels, int64_t passed)
-      : parts_(options, std::move(dependencies), passed),
+      : parts_(options, std::move(dependencies), passed,
+               [this](int64_t step, std::chrono::nanoseconds waited) {
+                 TellSlowWait(step, waited);
+               }),
         worker_(parts_, std::move(channels)) {}
 
   // The worker: binds itself to the device and returns after Shutdown, or when
@@ -124,6 +127,7 @@ class BackgroundRearrangement {
  private:
   absl::Status SwitchUnit(int64_t number, Stream& stream,
                           PublishSwitch publish);
+  void TellSlowWait(int64_t step, std::chrono::nanoseconds waited);
 
   BackgroundParts parts_;
   BackgroundWorker worker_;

@@ -65,6 +65,14 @@ void BackgroundWorker::Stop() {
   AbortChannels(absl::UnavailableError("a rank has shut down"));
 }
 
+std::vector<int> BackgroundWorker::SilentRanks() const {
+  const ShuffleChannels now = channels();
+  if (!now.control) return {};
+  std::vector<int> silent = now.control->AwaitedRanks();
+  if (silent.empty()) silent.push_back(now.control->rank());
+  return silent;
+}
+
 absl::Status BackgroundWorker::Obey(const BackgroundOrder& order) {
   if (const auto* task = std::get_if<TaskOrder>(&order)) {
     EPLB_RETURN_IF_ERROR(RunTask(*task));

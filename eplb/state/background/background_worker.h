@@ -49,6 +49,10 @@ class BackgroundWorker {
   // Has Run return soon: within the timeout of an operation. Thread-safe.
   void Stop();
 
+  // The ranks whose workers this one waits for; itself when it waits for none,
+  // and none while there is no connection. Thread-safe.
+  std::vector<int> SilentRanks() const;
+
  private:
   // What a run is at.
   struct RunState {

@@ -125,7 +125,11 @@ absl::Status CommitFence::AwaitOutcome(int64_t forward_id,
       break;
     }
     until = deadline;
-    if (slow_wait_) slow_wait_(forward_id, clock_.Now() - begin);
+    if (!slow_wait_) continue;
+    // It may ask for the metrics of this fence.
+    mutex_.Unlock();
+    slow_wait_(forward_id, clock_.Now() - begin);
+    mutex_.Lock();
   }
   const std::chrono::nanoseconds waited = clock_.Now() - begin;
   ++waits_.count;

@@ -42,8 +42,8 @@ namespace eplb {
 // Thread-safe: one serving thread, one worker.
 class CommitFence {
  public:
-  // Told once per wait when the serving thread has waited for a sixth of its
-  // time: the step it stands at and how long.
+  // Told once per wait, by the serving thread, when it has waited for a sixth
+  // of its time: the step it stands at and how long. May call what anybody may.
   using SlowWait =
       std::function<void(int64_t forward_id, std::chrono::nanoseconds waited)>;
 

@@ -131,11 +131,14 @@ TEST_F(CommitFenceTest, AWithdrawnFenceLetsTheStepGoOn) {
 
 TEST_F(CommitFenceTest, WarnsAtASixthOfTheTimeAndEndsAtTheDeadline) {
   std::vector<int64_t> warned_at;
+  const CommitFence* told_of = nullptr;
   CommitFence fence(clock_, 9,
                     [&](int64_t forward_id, std::chrono::nanoseconds waited) {
                       EXPECT_GE(waited, std::chrono::seconds(10));
                       warned_at.push_back(forward_id);
+                      EXPECT_EQ(told_of->waits().count, 0);
                     });
+  told_of = &fence;
   EPLB_EXPECT_OK(fence.Raise(1));
   absl::StatusOr<Due> due;
   std::thread serving([&] { due = fence.Pass(10, InSeconds(60)); });
@@ -147,6 +150,21 @@ TEST_F(CommitFenceTest, WarnsAtASixthOfTheTimeAndEndsAtTheDeadline) {
   EXPECT_THAT(warned_at, ElementsAre(10));
   EXPECT_THAT(
       due, StatusIs(absl::StatusCode::kDeadlineExceeded, HasSubstr("step 10")));
+}
+
+TEST_F(CommitFenceTest, AnOutcomeThatComesDuringTheWarningEndsTheWait) {
+  CommitFence* lowered = nullptr;
+  CommitFence fence(clock_, 9, [&](int64_t, std::chrono::nanoseconds) {
+    EPLB_EXPECT_OK(lowered->Commit(7, 10));
+  });
+  lowered = &fence;
+  EPLB_EXPECT_OK(fence.Raise(1));
+  absl::StatusOr<Due> due;
+  std::thread serving([&] { due = fence.Pass(10, InSeconds(60)); });
+  clock_.WaitForWaiters(1);
+  clock_.AdvanceClock(std::chrono::seconds(10));
+  serving.join();
+  EXPECT_THAT(due, IsOkAndHolds(ElementsAre(7)));
 }
 
 TEST_F(CommitFenceTest, InDoubtNoStepFromTheFenceOnPasses) {
