@@ -264,26 +264,23 @@ absl::Status EplbState::Step(const StepOptions& options) {
   }
   forward_id_ = options.forward_id.value_or(forward_id_ + 1);
   // An error does not end the step: ranks count steps, whatever happens.
-  absl::Status status;
+  step_failure_ = absl::OkStatus();
   if ((options.log_stats || config_.log_balancedness) &&
       counter_.count() % config_.log_balancedness_interval == 0) {
-    status.Update(ReportStatistics(options.is_dummy, stream));
+    step_failure_.Update(ReportStatistics(options.is_dummy, stream));
   }
-  status.Update(options.is_dummy ? DropPasses(stream) : RecordPasses(stream));
+  step_failure_.Update(options.is_dummy ? DropPasses(stream)
+                                        : RecordPasses(stream));
   is_at_interval_ = counter_.Advance();
-  status.Update(EndStep(stream));
-  return in_doubt_.ok() ? status : in_doubt_;
+  const absl::Status ended = EndStep(stream);
+  return in_doubt_.ok() ? ended : in_doubt_;
 }
 
 absl::Status EplbState::EndStep(Stream& stream) {
-  if (!is_in_background()) {
-    return is_at_interval_ ? Rearrange({.stream = &stream}).status()
-                           : absl::OkStatus();
-  }
-  const absl::Status passed = background_->Pass(forward_id_, stream);
-  is_held_up_ = absl::IsUnavailable(passed) || absl::IsDeadlineExceeded(passed);
-  EPLB_RETURN_IF_ERROR(passed);
-  return background_->MayBegin(forward_id_, is_at_interval_);
+  if (is_in_background()) return EndBackgroundStep(stream);
+  if (is_at_interval_)
+    step_failure_.Update(Rearrange({.stream = &stream}).status());
+  return step_failure_;
 }
 
 absl::Status EplbState::ReportStatistics(bool is_dummy, Stream& stream) {

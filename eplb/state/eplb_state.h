@@ -170,8 +170,10 @@ class EplbState {
                         const StartingLoads* start = nullptr);
 
   // After every forward pass, on all ranks. In the background mode it does not
-  // wait for other ranks; where it returns Unavailable or DeadlineExceeded the
-  // step has not ended, and the next call goes on with it (docs/async.md).
+  // wait for other ranks; where it returns Unavailable or DeadlineExceeded, and
+  // only then, the step has not ended, and the next call goes on with it. What
+  // has failed elsewhere meanwhile is told when the step ends, as Aborted with
+  // the status in the message where that is one of these (docs/async.md).
   absl::Status Step(const StepOptions& options = {});
 
   // Starts rearranging in the background, after all models were added and the
@@ -266,6 +268,7 @@ class EplbState {
   }
   // The rest of a step that has counted.
   absl::Status EndStep(Stream& stream);
+  absl::Status EndBackgroundStep(Stream& stream);
   // Before something that needs all ranks and models to itself.
   absl::Status StopBackground();
   absl::Status ResizeBackground(const GroupMembers& members);
@@ -323,6 +326,8 @@ class EplbState {
   // it is at an interval.
   bool is_held_up_ = false;
   bool is_at_interval_ = false;
+  // What has failed in step forward_id_ so far.
+  absl::Status step_failure_;
   // Whether rank 0 writes dumps: the others then send it their windows.
   bool with_dump_ = false;
   // Errors once this rank has left the group, and while it is in doubt.

@@ -12,6 +12,14 @@
 #include "eplb/state/group.h"
 
 namespace eplb {
+namespace {
+
+// Whether it asks for the same step again.
+bool IsHeldUp(const absl::Status& passed) {
+  return absl::IsUnavailable(passed) || absl::IsDeadlineExceeded(passed);
+}
+
+}  // namespace
 
 absl::Status EplbState::CreateBackground() {
   GroupOptions options;
@@ -46,6 +54,18 @@ absl::Status EplbState::StartBackground() {
   EPLB_RETURN_IF_ERROR(Begin(*stream_));
   background_->Start(forward_id_);
   return absl::OkStatus();
+}
+
+absl::Status EplbState::EndBackgroundStep(Stream& stream) {
+  const absl::Status passed = background_->Pass(forward_id_, stream);
+  is_held_up_ = IsHeldUp(passed);
+  EPLB_RETURN_IF_ERROR(passed);
+  step_failure_.Update(background_->MayBegin(forward_id_, is_at_interval_));
+  // A step that has ended must not be called again: this rank's count would
+  // leave that of the others.
+  if (!IsHeldUp(step_failure_)) return step_failure_;
+  return absl::AbortedError(absl::StrCat(
+      "step ", forward_id_, " has ended, but ", step_failure_.ToString()));
 }
 
 absl::Status EplbState::Drain() {
