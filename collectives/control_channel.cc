@@ -9,11 +9,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <thread>
 #include <utility>
 #include <vector>
 
+#include "absl/memory/memory.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
@@ -71,12 +73,21 @@ struct ControlChannel::Frame {
   }
 };
 
+absl::StatusOr<std::unique_ptr<ControlChannel>> ControlChannel::Create(
+    std::string name, int rank, std::vector<Socket> peers, Clock& clock) {
+  Socket wake(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
+  if (!wake.is_open()) return SystemError("eventfd");
+  return absl::WrapUnique(new ControlChannel(
+      std::move(name), rank, std::move(peers), clock, std::move(wake)));
+}
+
 ControlChannel::ControlChannel(std::string name, int rank,
-                               std::vector<Socket> peers, Clock& clock)
+                               std::vector<Socket> peers, Clock& clock,
+                               Socket wake)
     : name_(std::move(name)),
       rank_(rank),
       clock_(clock),
-      wake_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)),
+      wake_(std::move(wake)),
       peers_(peers.size()) {
   for (size_t i = 0; i < peers.size(); ++i) {
     peers_[i].socket = std::move(peers[i]);
@@ -102,10 +113,16 @@ ControlChannel::~ControlChannel() {
   thread_.join();
 }
 
-void ControlChannel::SetInterrupt(std::function<void()> interrupt) {
+void ControlChannel::SetInterrupt(
+    std::function<void(const absl::Status&)> interrupt) {
   absl::MutexLock lock(&mutex_);
   interrupt_ = std::move(interrupt);
-  if (interrupt_ && !FailureLocked().ok()) interrupt_();
+  InterruptLocked();
+}
+
+void ControlChannel::InterruptLocked() {
+  const absl::Status failure = FailureLocked();
+  if (interrupt_ && !failure.ok()) interrupt_(failure);
 }
 
 void ControlChannel::BeginCall() {
@@ -169,7 +186,7 @@ void ControlChannel::Fail(absl::Status reason, absl::Status told) {
                   .content = message}
                 .Encode());
   changed_.SignalAll();
-  if (interrupt_) interrupt_();
+  InterruptLocked();
 }
 
 absl::Status ControlChannel::failure() const {
@@ -290,7 +307,7 @@ void ControlChannel::End(int peer, absl::Status why, uint64_t finished_rounds) {
       why.code(), absl::StrCat("rank ", peer, ": ", why.message()));
   peers_[peer].finished_rounds = finished_rounds;
   peers_[peer].outbox.clear();
-  if (interrupt_ && !FailureLocked().ok()) interrupt_();
+  InterruptLocked();
 }
 
 void ControlChannel::SendToAll(absl::string_view frame) {

@@ -2,10 +2,13 @@
 // the payload: small rounds in which each learns what all are about to do, and
 // at once why a rank has given up.
 //
-//   channel.BeginCall();
+//   EPLB_ASSIGN_OR_RETURN(
+//       std::unique_ptr<ControlChannel> channel,
+//       ControlChannel::Create(name, rank, std::move(peers), clock));
+//   channel->BeginCall();
 //   EPLB_ASSIGN_OR_RETURN(std::vector<std::string> all,
-//                         channel.Gather(mine, deadline));
-//   channel.FinishCall();
+//                         channel->Gather(mine, deadline));
+//   channel->FinishCall();
 //
 // It goes over connections of its own, so a payload that is stuck does not
 // keep a rank from saying no. A thread reads what comes and sends what did not
@@ -17,6 +20,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <thread>
@@ -40,8 +44,8 @@ class ControlChannel {
 
   // `peers` holds the connection to each rank; that of `rank` is not open.
   // `name` leads every message to people.
-  ControlChannel(std::string name, int rank, std::vector<Socket> peers,
-                 Clock& clock);
+  static absl::StatusOr<std::unique_ptr<ControlChannel>> Create(
+      std::string name, int rank, std::vector<Socket> peers, Clock& clock);
 
   // Tells the others that this rank leaves, unless it has told them worse.
   ~ControlChannel();
@@ -50,9 +54,10 @@ class ControlChannel {
   int rank() const { return rank_; }
   int size() const { return static_cast<int>(peers_.size()); }
 
-  // Runs, perhaps on another thread and under a lock, when the call between
-  // BeginCall and FinishCall cannot succeed any more. It only wakes others up.
-  void SetInterrupt(std::function<void()> interrupt);
+  // Runs, perhaps on another thread and under the lock of this channel, when
+  // the call between BeginCall and FinishCall cannot succeed any more, with the
+  // failure. It only wakes others up.
+  void SetInterrupt(std::function<void(const absl::Status&)> interrupt);
 
   // The rounds between the two belong together: a rank that has finished the
   // call is not missed in it when it leaves or fails later.
@@ -78,6 +83,9 @@ class ControlChannel {
 
  private:
   struct Frame;
+
+  ControlChannel(std::string name, int rank, std::vector<Socket> peers,
+                 Clock& clock, Socket wake);
 
   struct Peer {
     Socket socket;
@@ -107,6 +115,7 @@ class ControlChannel {
   bool RoundIsComplete() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status FailureLocked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::vector<int> SilentRanks() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void InterruptLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void WakeThread();
 
   const std::string name_;
@@ -118,7 +127,7 @@ class ControlChannel {
   absl::CondVar changed_;
   // The sockets are read by the thread without the lock, only to wait on them.
   std::vector<Peer> peers_;
-  std::function<void()> interrupt_ ABSL_GUARDED_BY(mutex_);
+  std::function<void(const absl::Status&)> interrupt_ ABSL_GUARDED_BY(mutex_);
   uint64_t first_round_of_call_ ABSL_GUARDED_BY(mutex_) = 0;
   uint64_t next_round_ ABSL_GUARDED_BY(mutex_) = 0;
   bool is_gathering_ ABSL_GUARDED_BY(mutex_) = false;

@@ -20,6 +20,7 @@
 #include "eplb/core/clock.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "testing/scoped_no_more_files.h"
 #include "testing/status_matchers.h"
 
 namespace eplb {
@@ -49,7 +50,7 @@ class ControlChannelTest : public testing::Test {
       }
     }
     for (int rank = 0; rank < num_ranks; ++rank) {
-      channels_.push_back(std::make_unique<ControlChannel>(
+      channels_.push_back(*ControlChannel::Create(
           "the channel", rank, std::move(sockets[rank]), clock_));
     }
   }
@@ -59,8 +60,8 @@ class ControlChannelTest : public testing::Test {
     std::pair<Socket, Socket> connection = Connection();
     std::vector<Socket> sockets(2);
     sockets[1] = std::move(connection.first);
-    channels_.push_back(std::make_unique<ControlChannel>(
-        "the channel", 0, std::move(sockets), clock_));
+    channels_.push_back(
+        *ControlChannel::Create("the channel", 0, std::move(sockets), clock_));
     return std::move(connection.second);
   }
 
@@ -150,7 +151,8 @@ TEST_F(ControlChannelTest, AFailureInterruptsWhatIsUnderWay) {
   Connect(2);
   std::atomic<int> num_interrupts = 0;
   channels_[0]->BeginCall();
-  channels_[0]->SetInterrupt([&] { ++num_interrupts; });
+  channels_[0]->SetInterrupt(
+      [&](const absl::Status& /*failure*/) { ++num_interrupts; });
   EXPECT_EQ(num_interrupts, 0);
   channels_[1]->Fail(absl::AbortedError("enough"),
                      absl::AbortedError("enough"));
@@ -158,9 +160,12 @@ TEST_F(ControlChannelTest, AFailureInterruptsWhatIsUnderWay) {
               StatusIs(absl::StatusCode::kAborted, HasSubstr("rank 1")));
   EXPECT_GE(num_interrupts, 1);
   // One that is set too late is told at once.
-  std::atomic<bool> is_told = false;
-  channels_[0]->SetInterrupt([&] { is_told = true; });
-  EXPECT_TRUE(is_told);
+  absl::Status first_told;
+  channels_[0]->SetInterrupt([&](const absl::Status& failure) {
+    if (first_told.ok()) first_told = failure;
+  });
+  EXPECT_THAT(first_told, StatusIs(absl::StatusCode::kAborted,
+                                   HasSubstr("rank 1: enough")));
   // While what the interrupts touch is there.
   channels_.clear();
 }
@@ -219,6 +224,13 @@ TEST_F(ControlChannelTest, RefusesWhatNoRankSays) {
     EXPECT_THAT(Gather(0, ""),
                 StatusIs(absl::StatusCode::kDataLoss, HasSubstr("rank 1")));
   }
+}
+
+TEST_F(ControlChannelTest, SaysWhenFileDescriptorsHaveRunOut) {
+  const ScopedNoMoreFiles no_more_files;
+  EXPECT_THAT(
+      ControlChannel::Create("the channel", 0, std::vector<Socket>(1), clock_),
+      StatusIs(absl::StatusCode::kResourceExhausted, HasSubstr("ulimit -n")));
 }
 
 }  // namespace

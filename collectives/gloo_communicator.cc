@@ -10,12 +10,14 @@
 #include <utility>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/functional/function_ref.h"
 #include "absl/memory/memory.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/types/span.h"
 #include "collectives/call_description.h"
 #include "collectives/communicator.h"
@@ -35,22 +37,56 @@ namespace {
 // before it closes its connections.
 constexpr auto kCauseFollowsWithin = std::chrono::milliseconds(500);
 
+// Says that it is past `deadline` once `channel` has failed, so that what waits
+// by it ends.
+class ClockUntilFailure final : public Clock {
+ public:
+  ClockUntilFailure(Clock& clock, const ControlChannel& channel,
+                    SteadyTime deadline)
+      : clock_(clock), channel_(channel), deadline_(deadline) {}
+
+  SteadyTime Now() const override {
+    const SteadyTime now = clock_.Now();
+    return channel_.failure().ok() ? now : std::max(now, deadline_);
+  }
+  bool WaitUntil(absl::CondVar& changed, absl::Mutex& mutex,
+                 SteadyTime deadline) override
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
+    return clock_.WaitUntil(changed, mutex, deadline);
+  }
+
+ private:
+  Clock& clock_;
+  const ControlChannel& channel_;
+  const SteadyTime deadline_;
+};
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<GlooCommunicator>> GlooCommunicator::Connect(
     std::string name, const PeerGroup& group, const GlooEndpoint& endpoint,
     const Socket& listener, absl::Span<const std::string> address_of_rank,
     Clock& clock, SteadyTime deadline) {
-  EPLB_ASSIGN_OR_RETURN(std::vector<Socket> peers,
-                        ConnectPeerMesh(group, listener, address_of_rank, clock,
-                                        deadline, *endpoint.strangers));
-  auto communicator = absl::WrapUnique(new GlooCommunicator(
-      group, endpoint,
-      std::make_unique<ControlChannel>(std::move(name), group.rank,
-                                       std::move(peers), clock),
-      clock));
+  EPLB_ASSIGN_OR_RETURN(std::unique_ptr<GlooCommunicator> communicator,
+                        Meet(std::move(name), group, endpoint, listener,
+                             address_of_rank, clock, clock, deadline));
   EPLB_RETURN_IF_ERROR(communicator->OpenTransport(deadline));
   return communicator;
+}
+
+absl::StatusOr<std::unique_ptr<GlooCommunicator>> GlooCommunicator::Meet(
+    std::string name, const PeerGroup& group, const GlooEndpoint& endpoint,
+    const Socket& listener, absl::Span<const std::string> address_of_rank,
+    Clock& meeting_clock, Clock& clock, SteadyTime deadline) {
+  EPLB_ASSIGN_OR_RETURN(
+      std::vector<Socket> peers,
+      ConnectPeerMesh(group, listener, address_of_rank, meeting_clock, deadline,
+                      *endpoint.strangers));
+  EPLB_ASSIGN_OR_RETURN(std::unique_ptr<ControlChannel> channel,
+                        ControlChannel::Create(std::move(name), group.rank,
+                                               std::move(peers), clock));
+  return absl::WrapUnique(
+      new GlooCommunicator(group, endpoint, std::move(channel), clock));
 }
 
 GlooCommunicator::GlooCommunicator(PeerGroup group, GlooEndpoint endpoint,
@@ -87,7 +123,7 @@ absl::Status GlooCommunicator::ConnectTransport(SteadyTime deadline) {
   EPLB_ASSIGN_OR_RETURN(transport_,
                         GlooTransport::Create(endpoint_.device, rank(), size(),
                                               clock_, deadline));
-  channel_->SetInterrupt([this] { transport_->Interrupt(); });
+  InterruptOnFailure(/*clone=*/nullptr);
   // Each rank has an address for each other rank; all of one length.
   std::string mine;
   size_t address_bytes = 0;
@@ -113,6 +149,13 @@ absl::Status GlooCommunicator::ConnectTransport(SteadyTime deadline) {
   }
   EPLB_RETURN_IF_ERROR(transport_->Connect(addresses, deadline));
   return channel_->Gather("", deadline).status();
+}
+
+void GlooCommunicator::InterruptOnFailure(GlooCommunicator* clone) {
+  channel_->SetInterrupt([this, clone](const absl::Status& failure) {
+    if (transport_ != nullptr) transport_->Interrupt();
+    if (clone != nullptr) clone->channel_->Fail(failure, failure);
+  });
 }
 
 absl::Status GlooCommunicator::Call(Operation operation, SteadyTime deadline,
@@ -206,14 +249,33 @@ absl::StatusOr<std::unique_ptr<Communicator>> GlooCommunicator::Clone(
     for (const GlooOpening& opening : openings) {
       addresses.push_back(opening.payload);
     }
-    PeerGroup group = group_;
-    absl::StrAppend(&group.name, "/", name);
-    EPLB_ASSIGN_OR_RETURN(
-        clone,
-        Connect(absl::StrCat(channel_->name(), ", clone \"", name, "\""), group,
-                endpoint_, listener, addresses, clock_, deadline));
-    return absl::OkStatus();
+    auto connected = ConnectClone(name, listener, addresses, deadline);
+    if (connected.ok()) {
+      clone = *std::move(connected);
+      return absl::OkStatus();
+    }
+    const absl::Status cause = channel_->failure();
+    return cause.ok() ? connected.status() : cause;
   }));
+  return clone;
+}
+
+absl::StatusOr<std::unique_ptr<GlooCommunicator>>
+GlooCommunicator::ConnectClone(absl::string_view name, const Socket& listener,
+                               absl::Span<const std::string> address_of_rank,
+                               SteadyTime deadline) {
+  PeerGroup group = group_;
+  absl::StrAppend(&group.name, "/", name);
+  ClockUntilFailure meeting_clock(clock_, *channel_, deadline);
+  EPLB_ASSIGN_OR_RETURN(
+      std::unique_ptr<GlooCommunicator> clone,
+      Meet(absl::StrCat(channel_->name(), ", clone \"", name, "\""), group,
+           endpoint_, listener, address_of_rank, meeting_clock, clock_,
+           deadline));
+  InterruptOnFailure(clone.get());
+  const absl::Status opened = clone->OpenTransport(deadline);
+  InterruptOnFailure(/*clone=*/nullptr);
+  EPLB_RETURN_IF_ERROR(opened);
   return clone;
 }
 

@@ -82,9 +82,22 @@ class GlooCommunicator final : public Communicator {
   GlooCommunicator(PeerGroup group, GlooEndpoint endpoint,
                    std::unique_ptr<ControlChannel> channel, Clock& clock);
 
+  // As Connect, but for the transport. Waits by `meeting_clock`; the channel is
+  // of `clock`.
+  static absl::StatusOr<std::unique_ptr<GlooCommunicator>> Meet(
+      std::string name, const PeerGroup& group, const GlooEndpoint& endpoint,
+      const Socket& listener, absl::Span<const std::string> address_of_rank,
+      Clock& meeting_clock, Clock& clock, SteadyTime deadline);
+
   // Opens the transport, after the control channel.
   absl::Status OpenTransport(SteadyTime deadline);
   absl::Status ConnectTransport(SteadyTime deadline);
+  absl::StatusOr<std::unique_ptr<GlooCommunicator>> ConnectClone(
+      absl::string_view name, const Socket& listener,
+      absl::Span<const std::string> address_of_rank, SteadyTime deadline);
+  // A failure of the control channel ends the transport's calls, and those of
+  // `clone` where it is not null. Nothing is left of one that was named before.
+  void InterruptOnFailure(GlooCommunicator* clone);
 
   // Runs `body` as a call through the gate; its error reaches all ranks.
   absl::Status Call(Operation operation, SteadyTime deadline,
