@@ -9,6 +9,7 @@
 #include "absl/memory/memory.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
 #include "collectives/communicator.h"
 #include "eplb/core/clock.h"
 #include "eplb/core/status_macros.h"
@@ -47,6 +48,11 @@ PeerWatch::PeerWatch(std::unique_ptr<Communicator> without_first,
       failure = absl::InternalError(
           "a call that not all ranks make has ended: the channel is broken");
     }
+    if (absl::IsFailedPrecondition(failure)) {
+      // Where Tell came before this thread began, the call quotes it only.
+      absl::MutexLock lock(&mutex_);
+      if (!told_.ok()) failure = told_;
+    }
     on_failure(std::move(failure));
   });
 }
@@ -57,6 +63,10 @@ PeerWatch::~PeerWatch() {
 }
 
 void PeerWatch::Tell(const absl::Status& failure) {
+  {
+    absl::MutexLock lock(&mutex_);
+    if (told_.ok()) told_ = failure;
+  }
   without_first_->Abort(failure);
   without_others_->Abort(failure);
 }

@@ -18,8 +18,10 @@
 #include <memory>
 #include <thread>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
 #include "collectives/communicator.h"
 #include "eplb/core/clock.h"
 
@@ -28,7 +30,7 @@ namespace eplb {
 class PeerWatch {
  public:
   // All ranks of `control` call it. `on_failure` is called at most once, from a
-  // thread of the watch.
+  // thread of the watch, also with what this rank tells the others.
   static absl::StatusOr<std::unique_ptr<PeerWatch>> Start(
       Communicator& control, SteadyTime deadline,
       std::function<void(absl::Status)> on_failure);
@@ -52,6 +54,8 @@ class PeerWatch {
   // rank 0 does not on the one channel, the others do not on the other.
   const std::unique_ptr<Communicator> without_first_;
   const std::unique_ptr<Communicator> without_others_;
+  absl::Mutex mutex_;
+  absl::Status told_ ABSL_GUARDED_BY(mutex_);
   std::thread thread_;
 };
 

@@ -91,6 +91,26 @@ TEST_P(PeerWatchTest, TellsEveryOtherRankOfALeave) {
   }
 }
 
+TEST(PeerWatchOwnWordTest, ARankHearsItsOwnWordAlsoBeforeItsThreadHasBegun) {
+  SystemClock clock;
+  for (int i = 0; i < 100; ++i) {
+    const auto heard = RunInProcessRanks(
+        2, clock, [&](std::unique_ptr<Communicator> control) -> absl::Status {
+          Failure failure;
+          EPLB_ASSIGN_OR_RETURN(
+              std::unique_ptr<PeerWatch> watch,
+              PeerWatch::Start(*control, clock.Now() + std::chrono::minutes(2),
+                               [&](absl::Status status) {
+                                 failure.Set(std::move(status));
+                               }));
+          watch = nullptr;
+          return failure.Wait();
+        });
+    EXPECT_THAT(heard, testing::Each(StatusIs(absl::StatusCode::kUnavailable,
+                                              HasSubstr("it has left"))));
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Ranks, PeerWatchTest, testing::Values(0, 1, 2));
 
 }  // namespace
