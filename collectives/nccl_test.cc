@@ -20,6 +20,7 @@
 #include "collectives/nccl_owner.h"
 #include "eplb/core/clock.h"
 #include "eplb/core/memory_space.h"
+#include "eplb/core/status_macros.h"
 #include "gtest/gtest.h"
 #include "testing/status_matchers.h"
 
@@ -82,6 +83,34 @@ TEST_F(NcclTest, SendsToItself) {
   EPLB_ASSERT_OK(communicator_->Exchange(
       {SendMessage{0, {bytes_, kBytes / 2, MemorySpace::kPinnedHost}}},
       {ReceiveMessage{0, {second_half, kBytes / 2, MemorySpace::kPinnedHost}}},
+      Soon()));
+  EXPECT_TRUE(std::equal(bytes_, second_half, second_half));
+}
+
+// The communicator copies such messages by itself.
+TEST_F(NcclTest, NcclSendsToItselfInAGroup) {
+  NcclOwner owner(api_, clock_, {});
+  NcclUniqueId id;
+  ASSERT_EQ(api_->GetUniqueId(&id), NcclResult::kSuccess);
+  uint8_t* const second_half = bytes_ + kBytes / 2;
+  std::fill(second_half, bytes_ + kBytes, 0xee);
+  const absl::Span<const uint8_t> from(bytes_, kBytes / 2);
+  EPLB_ASSERT_OK(owner.Run(
+      [id, from, second_half](NcclOwner::Calls& calls) -> absl::Status {
+        EPLB_RETURN_IF_ERROR(calls.Init(id, /*num_ranks=*/1, /*rank=*/0));
+        EPLB_RETURN_IF_ERROR(calls.Nccl(
+            "ncclGroupStart", [](NcclApi& api) { return api.GroupStart(); }));
+        EPLB_RETURN_IF_ERROR(calls.Nccl("ncclSend", [&](NcclApi& api) {
+          return api.Send(from.data(), from.size(), NcclDataType::kUint8,
+                          /*peer=*/0, calls.comm(), calls.stream());
+        }));
+        EPLB_RETURN_IF_ERROR(calls.Nccl("ncclRecv", [&](NcclApi& api) {
+          return api.Recv(second_half, from.size(), NcclDataType::kUint8,
+                          /*peer=*/0, calls.comm(), calls.stream());
+        }));
+        return calls.Nccl("ncclGroupEnd",
+                          [](NcclApi& api) { return api.GroupEnd(); });
+      },
       Soon()));
   EXPECT_TRUE(std::equal(bytes_, second_half, second_half));
 }
