@@ -209,59 +209,74 @@ absl::Status GlooCommunicatorFactory::Announce(uint64_t epoch,
   return absl::OkStatus();
 }
 
+absl::StatusOr<std::string> GlooCommunicatorFactory::AddressIn(
+    absl::string_view text, uint64_t epoch, int rank,
+    absl::Span<const int> members) const {
+  const std::optional<Entry> entry = DecodeEntry(text);
+  if (!entry.has_value()) {
+    return absl::DataLossError(absl::StrCat(
+        "rank ", rank, ": what ", store_->ToString(), " holds under ",
+        KeyOf(epoch, rank), " is no rank's entry"));
+  }
+  if (entry->num_ranks != absl::StrCat(options_.num_ranks)) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "rank ", rank, " is of a job of ", entry->num_ranks, " ranks, rank ",
+        options_.rank, " of one of ", options_.num_ranks));
+  }
+  if (entry->members != absl::StrJoin(members, ",")) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "the ranks name different members: ", entry->members, " by rank ", rank,
+        "; ", absl::StrJoin(members, ","), " by rank ", options_.rank));
+  }
+  return entry->address;
+}
+
 absl::StatusOr<std::vector<std::string>> GlooCommunicatorFactory::FindMembers(
     uint64_t epoch, absl::Span<const int> members, SteadyTime deadline) {
   std::vector<std::string> addresses(members.size());
-  const auto deadline_error = [&] {
+  const auto missing_ranks = [&] {
     std::vector<int> missing;
     for (size_t i = 0; i < members.size(); ++i) {
       if (addresses[i].empty()) missing.push_back(members[i]);
     }
-    return absl::DeadlineExceededError(
-        absl::StrCat("the deadline passed while waiting for ",
-                     RankList(missing), " to appear in ", store_->ToString()));
+    return missing;
   };
   absl::Mutex mutex;
   absl::CondVar never;
   auto pause = kFirstPause;
+  std::vector<int> missing = missing_ranks();
   while (true) {
-    bool is_complete = true;
-    for (size_t i = 0; i < members.size(); ++i) {
-      if (!addresses[i].empty()) continue;
-      const absl::StatusOr<std::optional<std::string>> text =
-          store_->Get(KeyOf(epoch, members[i]), deadline);
-      if (absl::IsDeadlineExceeded(text.status())) return deadline_error();
-      EPLB_RETURN_IF_ERROR(text.status());
-      if (!text->has_value()) {
-        is_complete = false;
-        continue;
-      }
-      const std::optional<Entry> entry = DecodeEntry(**text);
-      if (!entry.has_value()) {
-        return absl::DataLossError(absl::StrCat(
-            "rank ", members[i], ": what ", store_->ToString(), " holds under ",
-            KeyOf(epoch, members[i]), " is no rank's entry"));
-      }
-      if (entry->num_ranks != absl::StrCat(options_.num_ranks)) {
-        return absl::FailedPreconditionError(absl::StrCat(
-            "rank ", members[i], " is of a job of ", entry->num_ranks,
-            " ranks, rank ", options_.rank, " of one of ", options_.num_ranks));
-      }
-      if (entry->members != absl::StrJoin(members, ",")) {
-        return absl::FailedPreconditionError(absl::StrCat(
-            "the ranks name different members: ", entry->members, " by rank ",
-            members[i], "; ", absl::StrJoin(members, ","), " by rank ",
-            options_.rank));
-      }
-      addresses[i] = entry->address;
-    }
-    if (is_complete) return addresses;
+    absl::Status status = LookUp(epoch, missing, members, addresses, deadline);
+    missing = missing_ranks();
     const SteadyTime now = clock_.Now();
-    if (now >= deadline) return deadline_error();
+    if (status.ok() && missing.empty()) return addresses;
+    if (status.ok() ? now >= deadline : absl::IsDeadlineExceeded(status)) {
+      return absl::DeadlineExceededError(absl::StrCat(
+          "the deadline passed while waiting for ", RankList(missing),
+          " to appear in ", store_->ToString()));
+    }
+    EPLB_RETURN_IF_ERROR(status);
     absl::MutexLock lock(&mutex);
     clock_.WaitUntil(never, mutex, std::min(deadline, now + pause));
     pause = std::min(2 * pause, kLastPause);
   }
+}
+
+absl::Status GlooCommunicatorFactory::LookUp(
+    uint64_t epoch, absl::Span<const int> ranks, absl::Span<const int> members,
+    std::vector<std::string>& addresses, SteadyTime deadline) {
+  std::vector<std::string> keys;
+  for (const int rank : ranks) keys.push_back(KeyOf(epoch, rank));
+  EPLB_ASSIGN_OR_RETURN(const auto texts, store_->GetAll(keys, deadline));
+  for (size_t i = 0; i < ranks.size(); ++i) {
+    if (!texts[i].has_value()) continue;
+    EPLB_ASSIGN_OR_RETURN(std::string address,
+                          AddressIn(*texts[i], epoch, ranks[i], members));
+    const auto place =
+        std::lower_bound(members.begin(), members.end(), ranks[i]);
+    addresses[place - members.begin()] = std::move(address);
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace eplb

@@ -29,6 +29,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/types/span.h"
 #include "collectives/communicator.h"
@@ -97,9 +98,17 @@ class GlooCommunicatorFactory final : public CommunicatorFactory {
   std::string KeyOf(uint64_t epoch, int rank) const;
   absl::Status Announce(uint64_t epoch, absl::Span<const int> members,
                         const std::string& address, SteadyTime deadline);
-  // The addresses of all members, once they are in the store.
+  // The addresses of all members, in their order, once they are in the store.
   absl::StatusOr<std::vector<std::string>> FindMembers(
       uint64_t epoch, absl::Span<const int> members, SteadyTime deadline);
+  // Fills in the addresses of those of `ranks` that are in the store.
+  absl::Status LookUp(uint64_t epoch, absl::Span<const int> ranks,
+                      absl::Span<const int> members,
+                      std::vector<std::string>& addresses, SteadyTime deadline);
+  // That of `rank` in its entry, which is to be of the same job and members.
+  absl::StatusOr<std::string> AddressIn(absl::string_view text, uint64_t epoch,
+                                        int rank,
+                                        absl::Span<const int> members) const;
 
   const GlooJobOptions options_;
   const std::shared_ptr<RendezvousStore> store_;

@@ -1,5 +1,5 @@
 // Operation: which call of a Communicator. The numbers are part of the header
-// of collectives/checked_header.h and never change.
+// of collectives/check_header.h and never change.
 
 #ifndef EPLB_COLLECTIVES_OPERATION_H_
 #define EPLB_COLLECTIVES_OPERATION_H_

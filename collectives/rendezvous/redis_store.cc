@@ -85,7 +85,9 @@ class ReplyReader {
     while (received_.size() < num_bytes + kLineEnd.size()) {
       EPLB_RETURN_IF_ERROR(ReadMore());
     }
-    return received_.substr(0, num_bytes);
+    std::string value = received_.substr(0, num_bytes);
+    received_.erase(0, num_bytes + kLineEnd.size());
+    return value;
   }
 
   absl::Status ReadMore() {
@@ -110,34 +112,46 @@ class ReplyReader {
 RedisStore::RedisStore(RedisStoreOptions options, Clock& clock)
     : options_(std::move(options)), clock_(clock) {}
 
-absl::StatusOr<std::optional<std::string>> RedisStore::Run(
-    const std::vector<std::string>& words, SteadyTime deadline) const {
-  const auto run = [&]() -> absl::StatusOr<std::optional<std::string>> {
+absl::StatusOr<std::vector<std::optional<std::string>>> RedisStore::Run(
+    const std::vector<Command>& commands, SteadyTime deadline) const {
+  std::vector<std::optional<std::string>> replies;
+  const auto run = [&]() -> absl::Status {
     EPLB_ASSIGN_OR_RETURN(const Socket socket,
                           ConnectTo(options_.address, clock_, deadline));
-    ReplyReader replies(socket, clock_, deadline);
+    ReplyReader reader(socket, clock_, deadline);
     if (!options_.password.empty()) {
       EPLB_RETURN_IF_ERROR(WriteAll(socket,
                                     EncodeCommand({"AUTH", options_.password}),
                                     clock_, deadline));
-      EPLB_RETURN_IF_ERROR(replies.Read().status());
+      EPLB_RETURN_IF_ERROR(reader.Read().status());
     }
-    EPLB_RETURN_IF_ERROR(
-        WriteAll(socket, EncodeCommand(words), clock_, deadline));
-    return replies.Read();
+    for (const Command& command : commands) {
+      EPLB_RETURN_IF_ERROR(
+          WriteAll(socket, EncodeCommand(command), clock_, deadline));
+      EPLB_ASSIGN_OR_RETURN(std::optional<std::string> reply, reader.Read());
+      replies.push_back(std::move(reply));
+    }
+    return absl::OkStatus();
   };
-  absl::StatusOr<std::optional<std::string>> reply = run();
-  if (reply.ok()) return reply;
-  return absl::Status(reply.status().code(),
-                      absl::StrCat(ToString(), ": ", reply.status().message()));
+  const absl::Status status = run();
+  if (status.ok()) return replies;
+  return absl::Status(status.code(),
+                      absl::StrCat(ToString(), ": ", status.message()));
+}
+
+absl::StatusOr<std::optional<std::string>> RedisStore::Run(
+    const Command& command, SteadyTime deadline) const {
+  EPLB_ASSIGN_OR_RETURN(const std::vector<std::optional<std::string>> replies,
+                        Run(std::vector<Command>{command}, deadline));
+  return replies[0];
 }
 
 absl::Status RedisStore::Put(absl::string_view key, absl::string_view value,
                              SteadyTime deadline) {
   EPLB_ASSIGN_OR_RETURN(
       const std::optional<std::string> reply,
-      Run({"SET", absl::StrCat("eplb:", key), std::string(value), "EX",
-           absl::StrCat(kLifeSeconds), "NX"},
+      Run(Command{"SET", absl::StrCat("eplb:", key), std::string(value), "EX",
+                  absl::StrCat(kLifeSeconds), "NX"},
           deadline));
   if (reply.has_value()) return absl::OkStatus();
   return absl::AlreadyExistsError(
@@ -146,11 +160,20 @@ absl::Status RedisStore::Put(absl::string_view key, absl::string_view value,
 
 absl::StatusOr<std::optional<std::string>> RedisStore::Get(
     absl::string_view key, SteadyTime deadline) {
-  return Run({"GET", absl::StrCat("eplb:", key)}, deadline);
+  return Run(Command{"GET", absl::StrCat("eplb:", key)}, deadline);
+}
+
+absl::StatusOr<std::vector<std::optional<std::string>>> RedisStore::GetAll(
+    absl::Span<const std::string> keys, SteadyTime deadline) {
+  std::vector<Command> commands;
+  for (const std::string& key : keys) {
+    commands.push_back({"GET", absl::StrCat("eplb:", key)});
+  }
+  return Run(commands, deadline);
 }
 
 absl::Status RedisStore::Remove(absl::string_view key, SteadyTime deadline) {
-  return Run({"DEL", absl::StrCat("eplb:", key)}, deadline).status();
+  return Run(Command{"DEL", absl::StrCat("eplb:", key)}, deadline).status();
 }
 
 std::string RedisStore::ToString() const {

@@ -16,6 +16,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/types/span.h"
 #include "collectives/rendezvous/rendezvous_store.h"
 #include "eplb/core/clock.h"
 
@@ -38,14 +39,20 @@ class RedisStore final : public RendezvousStore {
                    SteadyTime deadline) override;
   absl::StatusOr<std::optional<std::string>> Get(absl::string_view key,
                                                  SteadyTime deadline) override;
+  absl::StatusOr<std::vector<std::optional<std::string>>> GetAll(
+      absl::Span<const std::string> keys, SteadyTime deadline) override;
   absl::Status Remove(absl::string_view key, SteadyTime deadline) override;
   std::string ToString() const override;
 
  private:
-  // The reply to one command, over a connection of its own: there are few.
+  using Command = std::vector<std::string>;
+
+  // The replies to commands, over a connection of their own: there are few.
   // Nothing for Redis's "nil".
-  absl::StatusOr<std::optional<std::string>> Run(
-      const std::vector<std::string>& words, SteadyTime deadline) const;
+  absl::StatusOr<std::vector<std::optional<std::string>>> Run(
+      const std::vector<Command>& commands, SteadyTime deadline) const;
+  absl::StatusOr<std::optional<std::string>> Run(const Command& command,
+                                                 SteadyTime deadline) const;
 
   const RedisStoreOptions options_;
   Clock& clock_;

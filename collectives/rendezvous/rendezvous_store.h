@@ -9,11 +9,15 @@
 
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/types/span.h"
 #include "eplb/core/clock.h"
+#include "eplb/core/status_macros.h"
 
 namespace eplb {
 
@@ -30,6 +34,19 @@ class RendezvousStore {
   // Nothing when the key has no value yet.
   virtual absl::StatusOr<std::optional<std::string>> Get(
       absl::string_view key, SteadyTime deadline) = 0;
+
+  // The values of `keys` in their order. For a store that can do better than
+  // one after the other.
+  virtual absl::StatusOr<std::vector<std::optional<std::string>>> GetAll(
+      absl::Span<const std::string> keys, SteadyTime deadline) {
+    std::vector<std::optional<std::string>> values;
+    for (const std::string& key : keys) {
+      EPLB_ASSIGN_OR_RETURN(std::optional<std::string> value,
+                            Get(key, deadline));
+      values.push_back(std::move(value));
+    }
+    return values;
+  }
 
   // For a value that nobody needs any more. No value is no error.
   virtual absl::Status Remove(absl::string_view key, SteadyTime deadline) = 0;

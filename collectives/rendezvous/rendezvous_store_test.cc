@@ -27,8 +27,10 @@
 namespace eplb {
 namespace {
 
+using testing::ElementsAre;
 using testing::Eq;
 using testing::HasSubstr;
+using testing::IsEmpty;
 using testing::Optional;
 
 SteadyTime Soon() { return SystemClock().Now() + std::chrono::seconds(20); }
@@ -62,6 +64,17 @@ TEST_P(RendezvousStoreTest, GivesWhatWasPut) {
   EPLB_ASSERT_OK(store_->Put("job.e1.r0", value, Soon()));
   EXPECT_THAT(*store_->Get("job.e1.r0", Soon()), Optional(value));
   EXPECT_THAT(*store_->Get("job.e1.r1", Soon()), Eq(std::nullopt));
+}
+
+TEST_P(RendezvousStoreTest, GivesManyValuesInTheOrderOfTheirKeys) {
+  EPLB_ASSERT_OK(store_->Put("r2", "two\r\n", Soon()));
+  EPLB_ASSERT_OK(store_->Put("r0", "zero", Soon()));
+  const std::vector<std::string> keys = {"r0", "r1", "r2", "r0"};
+  EPLB_ASSERT_OK_AND_ASSIGN(const auto values, store_->GetAll(keys, Soon()));
+  EXPECT_THAT(values,
+              ElementsAre(Optional(Eq("zero")), Eq(std::nullopt),
+                          Optional(Eq("two\r\n")), Optional(Eq("zero"))));
+  EXPECT_THAT(*store_->GetAll({}, Soon()), IsEmpty());
 }
 
 TEST_P(RendezvousStoreTest, TheFirstValueStays) {
