@@ -7,11 +7,15 @@
 #include <signal.h>
 
 #include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "collectives/communicator.h"
+#include "eplb/core/clock.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "testing/rank_process.h"
@@ -63,40 +67,52 @@ TEST_P(GlooFaultTest, APeerStoppedPastTheDeadlineAndResumed) {
 }
 
 TEST_P(GlooFaultTest, LateBytesOfAStoppedPeerAreFencedByTheEpoch) {
-  const Ranks ranks = StartRanks(3, [](FaultRank& self, ParentLink& parent) {
-    const bool is_stopped = self.communicator().rank() == 1;
+  constexpr uint8_t kSentInEpoch2 = 0x33;
+  // More than the wire holds.
+  constexpr size_t kLarge = 128 << 20;
+  const SharedBytes received(kLarge);
+  void* const to = received.data();
+  const Ranks ranks = StartRanks(3, [=](FaultRank& self, ParentLink& parent) {
+    const int rank = self.communicator().rank();
+    // From `source` to rank 0; a third rank has no part in it.
+    const auto move_large = [&](int source, uint8_t byte,
+                                std::chrono::milliseconds timeout) {
+      const bool sends = self.communicator().rank() == source;
+      const std::vector<uint8_t> sent(sends ? kLarge : 0, byte);
+      // Nobody's time begins before all have their memory.
+      const absl::Status ready =
+          self.communicator().Barrier(SystemClock().Now() + kLate);
+      if (!ready.ok()) return parent.Say(self.Report(ready));
+      std::vector<SendMessage> outgoing;
+      std::vector<ReceiveMessage> incoming;
+      if (sends) outgoing.push_back({0, {sent.data(), kLarge}});
+      if (rank == 0) incoming.push_back({source, {to, kLarge}});
+      parent.Say(self.Report(self.Measure(timeout, [&](SteadyTime deadline) {
+        return self.communicator().Exchange(outgoing, incoming, deadline);
+      })));
+    };
+    move_large(/*source=*/1, kSent, kSoon);
+    if (rank == 1) return;
     parent.WaitForGo();
-    std::vector<uint8_t> received(kSmall);
-    absl::Status status = self.PassOn(received, kSoon);
-    parent.Say(self.Report(status, received));
-    if (is_stopped) return;
-    parent.WaitForGo();
-    status = self.Connect(/*epoch=*/2, {0, 2}, kLate);
-    parent.Say(self.Report(status));
-    parent.WaitForGo();
-    received.assign(kSmall, 0);
-    status = self.PassOn(received, kLate);
-    parent.Say(self.Report(status, received));
+    parent.Say(self.Report(self.Connect(/*epoch=*/2, {0, 2}, kLate)));
+    move_large(/*source=*/1, kSentInEpoch2, kLate);
   });
+  ASSERT_TRUE(received.WaitForByte(0));
   ranks[1]->Signal(SIGSTOP);
-  for (const auto& rank : ranks) rank->Go();
+  EXPECT_THAT(ranks[0]->Hear(), EndsInTime("DEADLINE_EXCEEDED", "rank 1"));
+  EXPECT_THAT(ranks[2]->Hear(), StartsWith("OK [in time"));
+  // Into the same memory, from the rank that was number 2.
+  for (const int rank : {0, 2}) ranks[rank]->Go();
   for (const int rank : {0, 2}) {
-    EXPECT_THAT(ranks[rank]->Hear(),
-                EndsInTimeUntouched("DEADLINE_EXCEEDED", "rank 1"));
-    ranks[rank]->Go();
-  }
-  for (const int rank : {0, 2}) {
+    EXPECT_THAT(ranks[rank]->Hear(), StartsWith("OK [in time"));
     EXPECT_THAT(ranks[rank]->Hear(), StartsWith("OK [in time"));
   }
   // What rank 1 sends now is of epoch 1, where nobody is any more.
   ranks[1]->Signal(SIGCONT);
-  EXPECT_THAT(ranks[1]->Hear(),
-              AllOf(StartsWith("DEADLINE_EXCEEDED:"), EndsWith(" untouched")));
-  for (const int rank : {0, 2}) ranks[rank]->Go();
-  for (const int rank : {0, 2}) {
-    EXPECT_THAT(ranks[rank]->Hear(),
-                AllOf(StartsWith("OK [in time"), EndsWith(" received")));
-  }
+  EXPECT_THAT(ranks[1]->Hear(), StartsWith("DEADLINE_EXCEEDED:"));
+  EXPECT_EQ(received.bytes()[0], kSentInEpoch2);
+  const char* const begin = static_cast<const char*>(to);
+  EXPECT_EQ(std::memcmp(begin, begin + 1, kLarge - 1), 0);
 }
 
 TEST_P(GlooFaultTest, ADeadlineInThePast) {

@@ -11,6 +11,7 @@
 #ifndef EPLB_COLLECTIVES_GLOO_FAULT_TEST_H_
 #define EPLB_COLLECTIVES_GLOO_FAULT_TEST_H_
 
+#include <sched.h>
 #include <sys/mman.h>
 
 #include <chrono>
@@ -65,6 +66,18 @@ class SharedBytes {
   size_t size() const { return size_; }
   void* data() const { return const_cast<uint8_t*>(data_); }
   volatile uint8_t* bytes() const { return data_; }
+
+  // Waits until the byte at `offset` has come; false when no call takes so
+  // long, and a rank must have failed.
+  bool WaitForByte(size_t offset) const {
+    SystemClock clock;
+    const SteadyTime limit = clock.Now() + kLate + kGrace;
+    while (data_[offset] != kSent) {
+      if (clock.Now() >= limit) return false;
+      sched_yield();
+    }
+    return true;
+  }
 
  private:
   const size_t size_;

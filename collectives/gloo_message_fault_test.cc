@@ -4,7 +4,6 @@
 // large message, and nothing behind it was touched.
 
 #include <poll.h>
-#include <sched.h>
 #include <signal.h>
 
 #include <chrono>
@@ -79,17 +78,24 @@ class GlooMessageFaultTest : public GlooFaultTest {
     });
     EXPECT_EQ(sender_->Hear(), "OK");
     EXPECT_EQ(receiver_->Hear(), "OK");
-    while (received_.bytes()[0] != kSent) sched_yield();
+    EXPECT_TRUE(received_.WaitForByte(0));
   }
 
-  // How many bytes have come: the beginning of what was sent, with nothing
-  // behind it.
+  // Up to where bytes have come so far.
+  size_t NumArrived() const {
+    const char* const begin = static_cast<char*>(received_.data());
+    const void* const zero = std::memchr(begin, 0, kHuge + kSmall);
+    return zero == nullptr ? kHuge + kSmall
+                           : static_cast<const char*>(zero) - begin;
+  }
+
+  // As NumArrived, when no more come: the beginning of what was sent, with
+  // nothing behind it.
   size_t ReceivedBytes() const {
     const char* const begin = static_cast<char*>(received_.data());
     const char* const end = begin + kHuge + kSmall;
-    const void* const zero = std::memchr(begin, 0, end - begin);
-    if (zero == nullptr) return end - begin;
-    const char* const reached = static_cast<const char*>(zero);
+    const char* const reached = begin + NumArrived();
+    if (reached == end) return kHuge + kSmall;
     EXPECT_EQ(std::memcmp(begin, source_.data(), reached - begin), 0);
     EXPECT_EQ(std::memcmp(reached, reached + 1, end - reached - 1), 0)
         << "bytes were touched behind the " << reached - begin
@@ -136,14 +142,23 @@ TEST_P(GlooMessageFaultTest, APeerStoppedLongerThanPiecesMayTake) {
 }
 
 TEST_P(GlooMessageFaultTest, APeerThatIsSlowButProgressingIsNotDead) {
-  Start(kLate, /*progress_timeout=*/kSoon);
+  constexpr milliseconds kPatience(2500);
+  constexpr milliseconds kStop(700);
+  constexpr int kStops = 4;
+  constexpr size_t kPiece = 8 << 20;
+  static_assert(kStops * kStop > kPatience);
+  Start(kLate, /*progress_timeout=*/kPatience);
   // Each stop is short against what counts as no progress; all of them
-  // together are longer.
-  for (int i = 0; i < 10; ++i) {
+  // together are longer. In between comes more than one piece.
+  size_t next = 0;
+  for (int i = 0; i < kStops && next < kHuge; ++i) {
     sender_->Signal(SIGSTOP);
-    poll(nullptr, 0, /*timeout=*/200);
+    poll(nullptr, 0, static_cast<int>(kStop.count()));
+    next = NumArrived() + 2 * kPiece;
     sender_->Signal(SIGCONT);
-    poll(nullptr, 0, /*timeout=*/10);
+    if (next < kHuge) {
+      ASSERT_TRUE(received_.WaitForByte(next));
+    }
   }
   EXPECT_THAT(receiver_->Hear(), StartsWith("OK [in time"));
   EXPECT_THAT(sender_->Hear(), StartsWith("OK [in time"));

@@ -195,6 +195,10 @@ TEST_P(GlooNetworkFaultTest, AHostThatIsCutOffInsideAMessage) {
   ASSERT_NO_FATAL_FAILURE(StartHosts([=](FaultRank& self, ParentLink& parent) {
     const int rank = self.communicator().rank();
     std::vector<uint8_t> sent(rank == 1 ? kLarge : 0, kSent);
+    // Nobody's time begins before all have their memory.
+    const absl::Status ready =
+        self.communicator().Barrier(SystemClock().Now() + kLate);
+    if (!ready.ok()) return parent.Say(self.Report(ready));
     if (rank == 2) {
       // Has no part in the message; it waits behind it, and longer.
       const absl::Status status = self.Measure(kLate, [&](SteadyTime deadline) {
@@ -213,8 +217,11 @@ TEST_P(GlooNetworkFaultTest, AHostThatIsCutOffInsideAMessage) {
     });
     parent.Say(self.Report(status));
   }));
-  while (received.bytes()[0] != kSent) sched_yield();
+  ASSERT_TRUE(received.WaitForByte(0));
+  // The message does not end while ip(8) is at work.
+  hosts_[1]->Signal(SIGSTOP);
   PullTheWireOf(1);
+  hosts_[1]->Signal(SIGCONT);
   EXPECT_THAT(hosts_[0]->Hear(), EndsInTime("DEADLINE_EXCEEDED", "rank 1"));
   // From rank 0.
   EXPECT_THAT(hosts_[2]->Hear(), EndsInTime("DEADLINE_EXCEEDED", "rank 1"));
