@@ -26,7 +26,8 @@ namespace eplb {
 namespace {
 
 // Sizes around what backends treat specially, and odd ones.
-constexpr size_t kSizes[] = {0, 1, 3, 192, 511, 512, 513, 4095, 100'001};
+constexpr size_t kSizes[] = {0,   1,    3,    192,  511,    512,
+                             513, 4095, 4096, 4097, 100'001};
 
 // Bytes that differ by rank and purpose.
 std::vector<uint8_t> Pattern(size_t num_bytes, int rank, int salt) {

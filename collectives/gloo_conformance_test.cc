@@ -80,7 +80,7 @@ INSTANTIATE_TEST_SUITE_P(
                            .min_ranks = 16,
                            .exceptions = kFixedNumbersOfRanks},
         ConformanceBackend{
-            .name = "checked_gloo", .make_job = MakeCheckedJob, .max_ranks = 4},
+            .name = "checked_gloo", .make_job = MakeCheckedJob, .max_ranks = 8},
         ConformanceBackend{.name = "checked_gloo_of_16",
                            .make_job = MakeCheckedJob,
                            .min_ranks = 16,
