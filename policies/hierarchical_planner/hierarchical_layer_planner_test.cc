@@ -141,6 +141,17 @@ TEST(HierarchicalLayerPlannerTest, NearTiesBelowDoublePrecisionAreExact) {
   }
 }
 
+// The two loads by 16382 and 16383 replicas differ by 1 / (16382 * 16383),
+// which is less than 2^-27. One slot per rank shows in which order they were
+// given.
+TEST(HierarchicalLayerPlannerTest, NearTiesOfVeryManyReplicasAreExact) {
+  const std::vector<int64_t> loads = {9006649465368575, 9007199254738943, 1};
+  const LayerGrid grid = {.num_experts = 3,
+                          .ranks_per_node = 16382 + 16383 + 4};
+  EXPECT_EQ(Plan(HierarchicalLayerPlanner(grid), grid, loads),
+            HierarchicalReference(grid, loads));
+}
+
 TEST(HierarchicalLayerPlannerTest, LargestLayerMatchesTheReference) {
   std::mt19937_64 random(7);
   for (const int ranks : {64, 512}) {

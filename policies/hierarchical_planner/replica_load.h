@@ -31,13 +31,13 @@ inline bool DoublesOrderReplicaLoads(int64_t max_load, int64_t max_count) {
   return max_load < (int64_t{1} << 52) / max_count;
 }
 
-// Key for every load up to 2^53 and count up to 2^13: the ratio in fixed point
-// with 26 fractional bits. Unequal ratios differ by at least 1/(b*d) >= 2^-26,
-// so they do not round down to the same multiple of 2^-26.
+// Key for every load up to 2^53 and every count: the ratio in fixed point with
+// 62 fractional bits, which fits into 128. Unequal ratios differ by at least
+// 1/(b*d) > 2^-62, so they do not round down to the same multiple of 2^-62.
 struct ExactReplicaLoad {
   __extension__ using Key = unsigned __int128;
   static Key KeyOf(int64_t load, int32_t count) {
-    return (static_cast<Key>(load) << 26) / count;
+    return (static_cast<Key>(load) << 62) / count;
   }
 };
 
