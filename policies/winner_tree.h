@@ -31,6 +31,11 @@ class WinnerTree {
   // the largest value, because a match adds one to a key (see Replay()).
   static constexpr Key kOut = std::numeric_limits<Key>::max() - 1;
 
+  // Takes the memory for tournaments of up to `num_players`.
+  void Reserve(size_t num_players) {
+    nodes_.reserve(2 * std::bit_ceil(num_players));
+  }
+
   // Starts a tournament of `num_players`, all out.
   void Reset(size_t num_players) {
     first_leaf_ = std::bit_ceil(num_players);

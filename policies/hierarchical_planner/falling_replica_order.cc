@@ -30,6 +30,10 @@ void FallingReplicaOrder::Merge(absl::Span<const int64_t> loads,
                                 absl::Span<const int32_t> replica_counts,
                                 absl::Span<const int32_t> redundant_experts,
                                 Scratch<Key>& scratch) {
+  // Once, for every layer of this size.
+  scratch.first_replicas.reserve(experts_by_load.size());
+  scratch.replicas.reserve(experts_by_load.size() + redundant_experts.size());
+  next_of_run_.reserve(experts_by_load.size());
   auto rest = experts_by_load.begin();
   scratch.first_replicas.clear();
   for (; rest != experts_by_load.end() && replica_counts[*rest] > 1; ++rest) {

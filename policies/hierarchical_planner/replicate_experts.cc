@@ -53,6 +53,7 @@ void ExpertReplicator::GiveToMostLoaded(
     return tree.kOut -
            ReplicaLoad::KeyOf(loads[expert], replica_counts_[expert]);
   };
+  tree.Reserve(loads.size());
   tree.Reset(candidates_.size());
   for (size_t i = 0; i < candidates_.size(); ++i) {
     tree.SetKey(i, key_of(candidates_[i]));
