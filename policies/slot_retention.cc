@@ -50,13 +50,20 @@ void KeepSlots(const Placement& current, int slots_per_rank,
 
 int CountMovedSlots(absl::Span<const int32_t> before,
                     absl::Span<const int32_t> after, int slots_per_rank) {
+  int32_t last_expert = -1;
+  for (const int32_t expert : before) {
+    last_expert = std::max(last_expert, expert);
+  }
+  // Per expert, the last rank that was seen to hold it.
+  std::vector<size_t> held_by(last_expert + 1, after.size());
   int moved = 0;
   for (size_t begin = 0; begin < after.size(); begin += slots_per_rank) {
-    const absl::Span<const int32_t> held =
-        before.subspan(begin, slots_per_rank);
+    for (const int32_t expert : before.subspan(begin, slots_per_rank)) {
+      if (expert != Placement::kEmptySlot) held_by[expert] = begin;
+    }
     for (const int32_t expert : after.subspan(begin, slots_per_rank)) {
       if (expert == Placement::kEmptySlot) continue;
-      moved += std::find(held.begin(), held.end(), expert) == held.end();
+      moved += expert > last_expert || held_by[expert] != begin;
     }
   }
   return moved;
