@@ -6,11 +6,15 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <new>
 #include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
 
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
 #include "eplb/core/placement.h"
 #include "eplb/core/topology.h"
@@ -90,7 +94,7 @@ std::vector<int> ActiveRanksByNode(const Topology& topology) {
   return ranks;
 }
 
-std::vector<int32_t> PlanLayers(
+absl::StatusOr<std::vector<int32_t>> PlanLayers(
     const PlacementRequest& request,
     const std::function<std::unique_ptr<LayerPlanner>()>& make_planner) {
   const int num_layers = request.shape.num_layers;
@@ -101,11 +105,17 @@ std::vector<int32_t> PlanLayers(
   // Layers do not depend on each other, so that neither the number of threads
   // nor their order shows in the result.
   std::atomic<int> next_layer = 0;
+  std::atomic<bool> is_out_of_memory = false;
   const auto plan_layers = [&] {
-    ActiveRankPlanner planner(request, ranks, absl::MakeSpan(experts),
-                              make_planner());
-    for (int layer; (layer = next_layer++) < num_layers;) {
-      planner.PlanLayer(layer);
+    try {
+      ActiveRankPlanner planner(request, ranks, absl::MakeSpan(experts),
+                                make_planner());
+      for (int layer; (layer = next_layer++) < num_layers;) {
+        planner.PlanLayer(layer);
+      }
+    } catch (const std::bad_alloc&) {
+      // An exception that left a thread would end the program.
+      is_out_of_memory = true;
     }
   };
   std::vector<std::thread> threads;
@@ -115,9 +125,15 @@ std::vector<int32_t> PlanLayers(
     }
   } catch (const std::system_error&) {
     // The machine has no more threads to give: those there are do the work.
+  } catch (const std::bad_alloc&) {
+    // Nor memory for them.
   }
   plan_layers();
   for (std::thread& thread : threads) thread.join();
+  if (is_out_of_memory) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("planning ", num_layers, " layers ran out of memory"));
+  }
   return experts;
 }
 

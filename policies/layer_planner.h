@@ -12,6 +12,7 @@
 #include <memory>
 #include <vector>
 
+#include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "policies/placement_policy.h"
 
@@ -36,8 +37,9 @@ std::vector<int> ActiveRanksByNode(const Topology& topology);
 
 // Runs a planner over all layers of `request` on request.num_threads threads,
 // each with a planner of its own, and returns the expert of each slot, [layers,
-// slots] row-major, with empty slots on inactive ranks.
-std::vector<int32_t> PlanLayers(
+// slots] row-major, with empty slots on inactive ranks. ResourceExhausted where
+// a planner or a thread finds no memory.
+absl::StatusOr<std::vector<int32_t>> PlanLayers(
     const PlacementRequest& request,
     const std::function<std::unique_ptr<LayerPlanner>()>& make_planner);
 

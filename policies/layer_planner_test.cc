@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <cstdint>
 #include <memory>
+#include <new>
 #include <numeric>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/types/span.h"
 #include "eplb/core/expert_loads.h"
 #include "eplb/core/placement.h"
@@ -13,11 +15,13 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "policies/placement_policy.h"
+#include "testing/status_matchers.h"
 
 namespace eplb {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
 // Turns the slots by the first load, from the current placement if there is
@@ -34,8 +38,33 @@ class RotatingPlanner final : public LayerPlanner {
 };
 
 std::vector<int32_t> Plan(const PlacementRequest& request) {
-  return PlanLayers(request,
-                    [] { return std::make_unique<RotatingPlanner>(); });
+  return PlanLayers(request, [] { return std::make_unique<RotatingPlanner>(); })
+      .value();
+}
+
+// Finds no memory for the layers that have a load.
+class HungryPlanner final : public LayerPlanner {
+ public:
+  void PlanLayer(absl::Span<const int64_t> loads, absl::Span<const int32_t>,
+                 absl::Span<int32_t>) override {
+    if (loads[0] > 0) throw std::bad_alloc();
+  }
+};
+
+TEST(LayerPlannerTest, NoMemoryOnAnyThreadIsAnError) {
+  const ExpertLoads loads =
+      ExpertLoads::Create(8, 1, {0, 0, 0, 0, 0, 1, 0, 1}).value();
+  const Topology topology = Topology::Uniform(1).value();
+  for (const int num_threads : {1, 4}) {
+    EXPECT_THAT(
+        PlanLayers({.shape = {.num_layers = 8, .num_logical_experts = 1},
+                    .loads = &loads,
+                    .topology = &topology,
+                    .num_threads = num_threads},
+                   [] { return std::make_unique<HungryPlanner>(); }),
+        StatusIs(absl::StatusCode::kResourceExhausted,
+                 HasSubstr("8 layers ran out of memory")));
+  }
 }
 
 TEST(LayerPlannerTest, EveryLayerIsPlannedFromItsOwnLoads) {

@@ -1,6 +1,7 @@
 #include "policies/placement_score.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <random>
 #include <vector>
@@ -88,6 +89,24 @@ double BoundByDefinition(const std::vector<int64_t>& loads, int num_slots,
   return std::min(1.0, total / num_ranks / best);
 }
 
+// Without the bound, and with every slot in use.
+double BalancednessOf(const std::vector<int64_t>& loads,
+                      const std::vector<int32_t>& slots, int num_ranks) {
+  const size_t slots_per_rank = slots.size() / num_ranks;
+  std::vector<double> rank_loads(num_ranks, 0);
+  double total = 0;
+  for (size_t slot = 0; slot < slots.size(); ++slot) {
+    const double load = static_cast<double>(loads[slots[slot]]) /
+                        static_cast<double>(std::count(
+                            slots.begin(), slots.end(), slots[slot]));
+    rank_loads[slot / slots_per_rank] += load;
+    total += load;
+  }
+  const double largest =
+      *std::max_element(rank_loads.begin(), rank_loads.end());
+  return largest > 0 ? total / num_ranks / largest : 1;
+}
+
 TEST(PlacementScoreTest, BoundIsTheSmallestLargestReplica) {
   for (uint32_t seed = 0; seed < 1000; ++seed) {
     SCOPED_TRACE(seed);
@@ -105,7 +124,9 @@ TEST(PlacementScoreTest, BoundIsTheSmallestLargestReplica) {
     const LayerScore score = Score(loads, slots, num_ranks);
     EXPECT_DOUBLE_EQ(score.bound,
                      BoundByDefinition(loads, num_slots, num_ranks));
-    EXPECT_LE(score.balancedness, score.bound);
+    const double balancedness = BalancednessOf(loads, slots, num_ranks);
+    EXPECT_NEAR(score.balancedness, balancedness, 1e-12);
+    EXPECT_LE(balancedness, score.bound * (1 + 1e-12));
   }
 }
 
