@@ -162,6 +162,7 @@ absl::Status WeightShuffler::Transfer(Attempt& attempt,
   EPLB_ASSIGN_OR_RETURN(const std::vector<int64_t> received,
                         Agree(attempt.context, 0, *channels.control));
   EPLB_RETURN_IF_ERROR(CountVotes(received));
+  const HeaderScope scope(*channels.control, attempt.context);
   return exchange_.CompareChecksums(
       transfers.sends(), transfers.receives(), *channels.control,
       [&](size_t receive) { return transfers.DescribeReceive(receive); },

@@ -107,6 +107,19 @@ TEST(EplbStateFailureTest, NamesTheFieldThatOneRankSetsDifferently) {
                                   HasSubstr("rank 5")))));
 }
 
+// They would pair sends and receives of different experts of the same size.
+TEST(EplbStateFailureTest, NamesTheRankThatKnowsOtherNodes) {
+  EXPECT_THAT(
+      OnEightRanks([](int job_rank, TestRank& rank) {
+        rank.node_of_job_rank = {0, 0, 0, 0, 1, 1, 1, 1};
+        if (job_rank == 3) rank.node_of_job_rank[4] = 0;
+        return rank.Create(Config());
+      }),
+      Each(StatusIs(absl::StatusCode::kFailedPrecondition,
+                    AllOf(HasSubstr("node_of_rank"), HasSubstr("4 x 0, 4 x 1"),
+                          HasSubstr("5 x 0, 3 x 1"), HasSubstr("rank 3")))));
+}
+
 TEST(EplbStateFailureTest, NamesTheRankThatAddsAnotherModel) {
   EXPECT_THAT(
       OnEightRanks([](int job_rank, TestRank& rank) -> absl::Status {

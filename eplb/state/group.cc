@@ -28,6 +28,22 @@ namespace {
 // What a rank tells the others of its error.
 constexpr size_t kMaxReasonBytes = 480;
 
+// The node of each rank, as ranks compare and report it: "8 x 0, 8 x 1".
+std::string DescribeNodes(const Topology& topology) {
+  constexpr size_t kMaxBytes = 4096;
+  std::string nodes;
+  for (int rank = 0, end; rank < topology.num_ranks(); rank = end) {
+    const int node = topology.node_of_rank(rank);
+    end = rank;
+    while (end < topology.num_ranks() && topology.node_of_rank(end) == node) {
+      ++end;
+    }
+    absl::StrAppend(&nodes, rank == 0 ? "" : ", ", end - rank, " x ", node);
+  }
+  if (nodes.size() <= kMaxBytes) return nodes;
+  return absl::StrCat("hash ", StableHash().Add(nodes).value());
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Group>> Group::Create(
@@ -88,15 +104,23 @@ absl::Status Group::OpenChannels(Communicator& control, Communicator* data,
   context_.planned_placement_hash = 0;
   context_.weight_layout_hash = 0;
   checked->context() = context_;
-  checked->set_configuration(configuration_);
+  checked->set_configuration(ComparedFields());
   // Compares what the ranks hold, before there is anything to lose.
   EPLB_RETURN_IF_ERROR(checked->Barrier(deadline));
   Communicator& data_base = data == nullptr ? control : *data;
   EPLB_ASSIGN_OR_RETURN(
       std::unique_ptr<Communicator> data_clone,
       data_base.Clone(absl::StrCat(options_.name, "/data"), deadline));
+  // Not every transport sees for itself that messages pair.
+  EPLB_ASSIGN_OR_RETURN(
+      std::unique_ptr<Communicator> header_clone,
+      control.Clone(absl::StrCat(options_.name, "/data_headers"), deadline));
+  auto checked_data = std::make_shared<CheckedCommunicator>(
+      std::move(data_clone), std::move(header_clone));
+  checked_data->context().epoch = epoch_;
+  checked_data->context().state = context_.state;
   rank_ = checked->rank();
-  channels_ = {std::move(checked), std::move(data_clone)};
+  channels_ = {std::move(checked), std::move(checked_data)};
   return absl::OkStatus();
 }
 
@@ -248,7 +272,18 @@ absl::Status Group::CompareModel(uint64_t model, uint64_t layout) {
 void Group::set_configuration(ConfigurationFields configuration) {
   configuration_ = std::move(configuration);
   if (channels_.control == nullptr) return;
-  channels_.control->set_configuration(configuration_);
+  channels_.control->set_configuration(ComparedFields());
+}
+
+ConfigurationFields Group::ComparedFields() const {
+  const auto nodes =
+      ConfigurationFields::Create({{"node_of_rank", DescribeNodes(topology_)}});
+  if (!nodes.ok()) return configuration_;
+  // The fields of both, one after the other.
+  auto all = ConfigurationFields::Parse(
+      absl::StrCat(configuration_.bytes(), nodes->bytes()));
+  // Fails only where an owner has a field of that name itself.
+  return all.ok() ? *std::move(all) : configuration_;
 }
 
 void Group::set_hashes(uint64_t installed, uint64_t planned, uint64_t layout) {

@@ -131,6 +131,8 @@ class Group {
   explicit Group(GroupOptions options) : options_(std::move(options)) {}
 
   absl::StatusOr<Topology> TopologyOf(const GroupMembers& members) const;
+  // The configuration, and the nodes: who sends what depends on them.
+  ConfigurationFields ComparedFields() const;
   absl::Status OpenChannels(Communicator& control, Communicator* data,
                             SteadyTime deadline);
   absl::Status ConnectAt(uint64_t epoch) {

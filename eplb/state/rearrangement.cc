@@ -91,6 +91,11 @@ uint64_t Rearrangement::PlannedHash() const {
   for (const RearrangementPlan& plan : plans_) {
     hash.Add(plan.next ? plan.next->Hash() : 0);
   }
+  // Who sends what to whom depends on these as well.
+  for (int rank = 0; rank < topology_.num_ranks(); ++rank) {
+    hash.Add(static_cast<uint64_t>(topology_.node_of_rank(rank)));
+    hash.Add(topology_.is_active(rank) ? 1 : 0);
+  }
   // 0 stands for no plan.
   return hash.value() | 1;
 }

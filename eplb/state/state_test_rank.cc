@@ -43,6 +43,7 @@ absl::Status TestRank::Create(const EplbConfig& config) {
   EplbDependencies dependencies;
   dependencies.control = control.get();
   dependencies.members = {epoch, members};
+  dependencies.node_of_job_rank = node_of_job_rank;
   dependencies.control_factory = &factory;
   dependencies.background_control_factory = background_factory;
   dependencies.policies = &policies;
