@@ -78,6 +78,7 @@ uint64_t IdentityHash(const std::string& name, const ModelShape& shape,
       .Add(static_cast<uint64_t>(options.counted_experts))
       .Add(static_cast<uint64_t>(options.counted_tokens))
       .Add(static_cast<uint64_t>(options.max_ranks))
+      .Add(static_cast<uint64_t>(options.replica_choice))
       .Add(placement.Hash())
       .value();
 }
@@ -138,6 +139,7 @@ ModelContext EplbState::model_context() const {
           .device = dependencies_.device,
           .clock = dependencies_.clock,
           .stream = stream_.get(),
+          .group = group_.get(),
           .data_serves_device = dependencies_.data_serves_device};
 }
 

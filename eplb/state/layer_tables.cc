@@ -41,7 +41,7 @@ absl::StatusOr<LayerTables> LayerTables::Create(Device& device,
         RouteTable::Create(device, rows, max_slots, stream, deadline));
     tables.routes_.push_back(std::move(table));
     EPLB_RETURN_IF_ERROR(tables.SetLayer(
-        layer, placement.experts_of_slots(layer), stream, deadline));
+        layer, placement.experts_of_slots(layer), {}, stream, deadline));
   }
   EPLB_RETURN_IF_ERROR(stream.Synchronize(deadline));
   return tables;
@@ -49,10 +49,11 @@ absl::StatusOr<LayerTables> LayerTables::Create(Device& device,
 
 absl::Status LayerTables::SetLayer(int layer,
                                    absl::Span<const int32_t> experts_of_slots,
+                                   absl::Span<const uint32_t> shares,
                                    Stream& stream, SteadyTime deadline) {
-  EPLB_ASSIGN_OR_RETURN(
-      const RouteRows rows,
-      RouteRows::Create(static_cast<int>(num_experts_), experts_of_slots));
+  EPLB_ASSIGN_OR_RETURN(const RouteRows rows,
+                        RouteRows::Create(static_cast<int>(num_experts_),
+                                          experts_of_slots, shares));
   EPLB_RETURN_IF_ERROR(routes_[layer]->Update(rows, stream, deadline));
   const size_t row = static_cast<size_t>(layer) * num_experts_;
   int32_t* const staged = reinterpret_cast<int32_t*>(staged_.data()) + row;

@@ -28,21 +28,25 @@ struct LayerView {
   // Tokens of this pass per slot, or per logical expert where the model counts
   // these: the layer adds, the state reads and zeroes.
   int32_t* pass_counts = nullptr;
+  // For passes of the model: what `routes` were made for.
+  ReplicaChoice replica_choice = ReplicaChoice::kSpread;
 };
 
 // Thread-compatible. The device outlives it.
 class LayerTables {
  public:
-  // Tables of `placement`, with room for layers of `max_slots`.
+  // Tables of `placement`, with room for layers of `max_slots`. The replicas
+  // of an expert have equal shares.
   static absl::StatusOr<LayerTables> Create(Device& device,
                                             const Placement& placement,
                                             int max_slots, Stream& stream,
                                             SteadyTime deadline);
 
   // `experts_of_slots` from now on, for passes that are handed to `stream`
-  // later.
+  // later. `shares` are those of RouteRows; none: equal ones.
   absl::Status SetLayer(int layer, absl::Span<const int32_t> experts_of_slots,
-                        Stream& stream, SteadyTime deadline);
+                        absl::Span<const uint32_t> shares, Stream& stream,
+                        SteadyTime deadline);
 
   RouteTableView routes(int layer) const { return routes_[layer]->view(); }
   const int32_t* replica_counts(int layer) const {

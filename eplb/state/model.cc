@@ -11,6 +11,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "absl/types/span.h"
 #include "eplb/core/clock.h"
 #include "eplb/core/model_shape.h"
 #include "eplb/core/placement.h"
@@ -20,10 +21,13 @@
 #include "eplb/shuffle/expert_weights.h"
 #include "eplb/shuffle/shuffle_unit.h"
 #include "eplb/shuffle/weight_shuffler.h"
+#include "eplb/state/group.h"
 #include "eplb/state/layer_tables.h"
 #include "eplb/state/pass_counters.h"
 #include "eplb/state/pass_recorder.h"
 #include "kernels/device.h"
+#include "kernels/map_and_record.h"
+#include "kernels/replica_shares.h"
 
 namespace eplb {
 namespace {
@@ -90,9 +94,6 @@ absl::StatusOr<std::unique_ptr<Model>> Model::Create(
       PassRecorder passes,
       PassRecorder::Create(*context.device, std::move(counters),
                            std::move(recorder)));
-  for (int layer = 0; layer < shape.num_layers; ++layer) {
-    passes.SetLayer(layer, placement.experts_of_slots(layer));
-  }
   EPLB_ASSIGN_OR_RETURN(
       LayerTables tables,
       LayerTables::Create(*context.device, placement, max_slots,
@@ -104,18 +105,31 @@ absl::StatusOr<std::unique_ptr<Model>> Model::Create(
   auto model = std::unique_ptr<Model>(
       new Model(std::move(name), shape, options, placement, std::move(passes),
                 std::move(window), std::move(tables), std::move(shuffler),
-                slots_per_rank));
+                slots_per_rank, context.group));
   model->max_slots_ = max_slots;
+  for (int layer = 0; layer < shape.num_layers; ++layer) {
+    const absl::Span<const int32_t> experts = placement.experts_of_slots(layer);
+    if (UsesShares(options.replica_choice)) {
+      EPLB_RETURN_IF_ERROR(
+          model->SetLayer(layer, experts, *context.stream, deadline));
+    } else {
+      // The tables have it.
+      model->passes_.SetLayer(layer, experts);
+    }
+  }
+  EPLB_RETURN_IF_ERROR(context.stream->Synchronize(deadline));
   return model;
 }
 
 Model::Model(std::string name, const ModelShape& shape,
              const ModelOptions& options, Placement placement,
              PassRecorder passes, LoadWindow window, LayerTables tables,
-             std::unique_ptr<WeightShuffler> shuffler, int slots_per_rank)
+             std::unique_ptr<WeightShuffler> shuffler, int slots_per_rank,
+             const Group* group)
     : name_(std::move(name)),
       shape_(shape),
       options_(options),
+      group_(group),
       slots_per_rank_(slots_per_rank),
       max_slots_(placement.num_slots()),
       placement_(std::move(placement)),
@@ -128,7 +142,7 @@ Model::Model(std::string name, const ModelShape& shape,
 
 LayerView Model::layer_view(int layer) const {
   return {tables_.routes(layer), tables_.replica_counts(layer),
-          passes_.counters().layer(layer)};
+          passes_.counters().layer(layer), options_.replica_choice};
 }
 
 int Model::pass_width() const {
@@ -165,11 +179,45 @@ absl::Status Model::Publish(const ShuffleUnit& unit, Stream& stream,
     std::copy(change.new_experts.begin(), change.new_experts.end(),
               experts_of_slots_.begin() + static_cast<ptrdiff_t>(change.layer) *
                                               placement_.num_slots());
-    passes_.SetLayer(change.layer, change.new_experts);
     EPLB_RETURN_IF_ERROR(
-        tables_.SetLayer(change.layer, change.new_experts, stream, deadline));
+        SetLayer(change.layer, change.new_experts, stream, deadline));
   }
   return absl::OkStatus();
+}
+
+absl::Status Model::SetLayer(int layer,
+                             absl::Span<const int32_t> experts_of_slots,
+                             Stream& stream, SteadyTime deadline) {
+  passes_.SetLayer(layer, experts_of_slots);
+  std::vector<uint32_t> shares;
+  if (UsesShares(options_.replica_choice)) {
+    EPLB_ASSIGN_OR_RETURN(shares, SharesOf(layer, experts_of_slots));
+  }
+  return tables_.SetLayer(layer, experts_of_slots, shares, stream, deadline);
+}
+
+absl::StatusOr<std::vector<uint32_t>> Model::SharesOf(
+    int layer, absl::Span<const int32_t> experts_of_slots) const {
+  EPLB_ASSIGN_OR_RETURN(
+      const Placement placement,
+      Placement::Create(
+          /*num_layers=*/1, shape_.num_logical_experts,
+          static_cast<int>(experts_of_slots.size()),
+          {experts_of_slots.begin(), experts_of_slots.end()}));
+  std::vector<int64_t> weights;
+  if (options_.replica_weights != nullptr) {
+    weights = options_.replica_weights(layer, experts_of_slots);
+  }
+  const PlannedReplicas planned{.placement = &placement,
+                                .topology = &group_->topology(),
+                                .weights = weights};
+  auto shares = options_.replica_choice == ReplicaChoice::kWeighted
+                    ? WeightedShares(planned)
+                    : LocalFirstShares(planned, group_->rank());
+  if (shares.ok()) return shares;
+  return absl::Status(shares.status().code(),
+                      absl::StrCat("model '", name_, "', layer ", layer, ": ",
+                                   shares.status().message()));
 }
 
 absl::Status Model::FinishRearrangement() const {
@@ -198,9 +246,8 @@ absl::Status Model::Resize(const Placement& placement, int64_t generation,
   experts_of_slots_.assign(placement.physical_to_logical_map().begin(),
                            placement.physical_to_logical_map().end());
   for (int layer = 0; layer < shape_.num_layers; ++layer) {
-    passes_.SetLayer(layer, placement.experts_of_slots(layer));
-    EPLB_RETURN_IF_ERROR(tables_.SetLayer(
-        layer, placement.experts_of_slots(layer), stream, deadline));
+    EPLB_RETURN_IF_ERROR(
+        SetLayer(layer, placement.experts_of_slots(layer), stream, deadline));
   }
   return absl::OkStatus();
 }

@@ -5,6 +5,7 @@
 #define EPLB_STATE_MODEL_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -25,13 +26,22 @@
 #include "eplb/shuffle/shuffle_unit.h"
 #include "eplb/shuffle/weight_shuffler.h"
 #include "eplb/state/eplb_config.h"
+#include "eplb/state/group.h"
 #include "eplb/state/layer_tables.h"
 #include "eplb/state/pass_recorder.h"
 #include "kernels/device.h"
+#include "kernels/map_and_record.h"
 
 namespace eplb {
 
-// How an engine gives a model's counts.
+// What each slot of the group is to carry, against the others of its expert
+// (PlannedReplicas of kernels/replica_shares.h), when the slots of a layer hold
+// `experts_of_slots`. The same function on all ranks. It is asked whenever a
+// layer switches, so that it needs an answer for every placement.
+using ReplicaWeights = std::function<std::vector<int64_t>(
+    int layer, absl::Span<const int32_t> experts_of_slots)>;
+
+// How an engine gives a model's counts, and routes its tokens.
 struct ModelOptions {
   CountedExperts counted_experts = CountedExperts::kSlots;
   CountedTokens counted_tokens = CountedTokens::kLocal;
@@ -40,6 +50,12 @@ struct ModelOptions {
   PassCounts counts = {};
   // The largest group that the model may come to run on; 0: the present one.
   int max_ranks = 0;
+  // How the passes choose among replicas. For kWeighted and kLocalFirst the
+  // route tables hold the shares that belong to it, of the placement and the
+  // group at the time.
+  ReplicaChoice replica_choice = ReplicaChoice::kSpread;
+  // For these; none: all replicas of an expert are to carry the same.
+  ReplicaWeights replica_weights = nullptr;
 };
 
 // What the models of a state share.
@@ -48,6 +64,8 @@ struct ModelContext {
   Device* device = nullptr;
   Clock* clock = nullptr;
   Stream* stream = nullptr;
+  // Whose tokens are routed; needed where a choice of replicas uses shares.
+  const Group* group = nullptr;
   bool data_serves_device = false;
 };
 
@@ -110,11 +128,18 @@ class Model {
   Model(std::string name, const ModelShape& shape, const ModelOptions& options,
         Placement placement, PassRecorder passes, LoadWindow window,
         LayerTables tables, std::unique_ptr<WeightShuffler> shuffler,
-        int slots_per_rank);
+        int slots_per_rank, const Group* group);
+
+  // What routes and counts the layer's tokens goes by `experts_of_slots`.
+  absl::Status SetLayer(int layer, absl::Span<const int32_t> experts_of_slots,
+                        Stream& stream, SteadyTime deadline);
+  absl::StatusOr<std::vector<uint32_t>> SharesOf(
+      int layer, absl::Span<const int32_t> experts_of_slots) const;
 
   std::string name_;
   ModelShape shape_;
   ModelOptions options_;
+  const Group* group_;
   int slots_per_rank_;
   int max_slots_;
   // Made anew when it is asked for, so that no switch waits for it.

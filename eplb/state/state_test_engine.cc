@@ -143,6 +143,7 @@ RoutedTokens TestEngine::Forward(EplbState& state, int model, Device& device,
     }
     MapAndRecordPass pass;
     pass.table = view.routes;
+    pass.choice = view.replica_choice;
     pass.rank = state.rank();
     pass.logical_ids = ids.data();
     pass.num_tokens = num_tokens;

@@ -65,7 +65,8 @@ TEST_F(SlotAuditTest, WhatIsRightIsCheckedOnceForEachChange) {
 
 TEST_F(SlotAuditTest, ATableThatIsAheadOfTheWeightsIsWrong) {
   audit_.CheckChanges({View()});
-  ASSERT_THAT(tables_.SetLayer(0, {0, 1, 1, 2}, *stream_, Deadline()), IsOk());
+  ASSERT_THAT(tables_.SetLayer(0, {0, 1, 1, 2}, {}, *stream_, Deadline()),
+              IsOk());
   EXPECT_TRUE(audit_.CheckChanges({View()}));
   EXPECT_EQ(audit_.wrong(),
             "rank 1, layer 0, slot 2: byte 0 of the weights of layer 0 is not "
