@@ -1,5 +1,6 @@
-// A device of one rank that fails at any of its operations: no rank hangs, and
-// no rank serves a wrong weight. The sweep prints how many operations it tried.
+// A device of one rank that fails at any of its operations: no rank hangs, no
+// rank serves a wrong weight, and where a layer is old its tables and counters
+// are what they were. The sweep prints how many operations it tried.
 
 #include <chrono>
 #include <cstdint>
@@ -18,8 +19,10 @@
 #include "eplb/state/eplb_config.h"
 #include "eplb/state/eplb_state.h"
 #include "eplb/state/state_test_rank.h"
+#include "eplb/state/state_test_snapshot.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "testing/deterministic_random.h"
 #include "testing/faulty_device.h"
 #include "testing/status_matchers.h"
 
@@ -41,6 +44,8 @@ struct Outcome {
   absl::Status status;
   std::vector<int32_t> map;
   std::string wrong_row;
+  std::vector<LayerSnapshot> before;
+  std::vector<LayerSnapshot> after;
   int64_t num_operations = 0;
 };
 
@@ -69,6 +74,11 @@ std::vector<Outcome> RunWithFault(int64_t failing_operation) {
             ExpertLoads::Create(3, 7, {1, 1,  1, 1,  1, 1, 90,  //
                                        1, 90, 1, 1,  1, 1, 1,   //
                                        1, 1,  1, 90, 1, 1, 1}));
+        DeterministicRandom random(1, static_cast<uint64_t>(job_rank));
+        rank.engines[0]->Forward(*rank.state, /*model=*/0, rank.device,
+                                 *rank.stream, /*num_tokens=*/32, /*phase=*/0,
+                                 random);
+        outcome.before = TakeSnapshot(*rank.state, 0);
         outcome.status =
             rank.state->Rearrange({.global_loads = {loads}}).status();
         const Placement& placement = rank.state->placement(0);
@@ -76,6 +86,7 @@ std::vector<Outcome> RunWithFault(int64_t failing_operation) {
                            placement.physical_to_logical_map().end());
         outcome.wrong_row =
             rank.engines[0]->FindWrongRow(placement, rank.state->rank());
+        outcome.after = TakeSnapshot(*rank.state, 0);
         outcome.num_operations = device.num_operations();
         return absl::OkStatus();
       });
@@ -104,6 +115,7 @@ TEST(EplbStateDeviceFaultTest, NeverServesAWrongWeightWhereverADeviceFails) {
       if (rank == kFaultyRank && !outcomes[rank].status.ok()) continue;
       EXPECT_EQ(outcomes[rank].wrong_row, "");
       EXPECT_EQ(outcomes[rank].map, outcomes[0].map);
+      ExpectOldLayersUntouched(outcomes[rank].before, outcomes[rank].after);
     }
     EXPECT_FALSE(outcomes[kFaultyRank].status.ok());
   }

@@ -1,9 +1,12 @@
 // The control channel of one rank fails at any of its operations during a
 // rearrangement: no rank hangs or serves a wrong weight, a rank in doubt stands
-// still, and Recover settles all ranks alike. The sweep prints what it met.
+// still, and Recover settles all ranks alike. Where a layer is old, its tables,
+// counters and recorded loads are what they were. The sweep prints what it met.
 
+#include <array>
 #include <atomic>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <iostream>
@@ -23,8 +26,10 @@
 #include "eplb/core/placement.h"
 #include "eplb/state/eplb_config.h"
 #include "eplb/state/eplb_state.h"
+#include "eplb/state/state_test_engine.h"
 #include "eplb/state/state_test_faults.h"
 #include "eplb/state/state_test_rank.h"
+#include "eplb/state/state_test_snapshot.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "testing/deterministic_random.h"
@@ -35,6 +40,7 @@ namespace eplb {
 namespace {
 
 using ::testing::AllOf;
+using ::testing::ElementsAreArray;
 using ::testing::HasSubstr;
 
 constexpr int kNumRanks = 3;
@@ -42,7 +48,8 @@ constexpr ModelShape kShape{.num_layers = 3,
                             .num_logical_experts = 7,
                             .num_redundant_experts = 2,
                             .num_expert_groups = 1};
-constexpr int kStepInterval = 4;
+// The first rearrangement is due at the second step.
+constexpr int kStepInterval = 8;
 
 EplbConfig Config() {
   EplbConfig config;
@@ -137,6 +144,7 @@ class RecoveryRun {
       EPLB_EXPECT_OK(rank_[r]->CheckRows());
     });
     ExpectAlike();
+    ExpectLoadsOfOldLayers();
     Outcome outcome;
     for (int r = 0; r < kNumRanks; ++r) {
       if (!in_doubt[r]) continue;
@@ -149,7 +157,7 @@ class RecoveryRun {
   void ServeAndRearrange() {
     OnAllRanks([&](int r) {
       DeterministicRandom random(r);
-      for (int step = 0; step < 2 * kStepInterval; ++step) {
+      for (int step = 0; step < kStepInterval; ++step) {
         EPLB_ASSERT_OK(rank_[r]->Forward(/*num_tokens=*/16, step, random));
         EPLB_ASSERT_OK(state(r).Step());
       }
@@ -183,6 +191,20 @@ class RecoveryRun {
   void Start(int r) {
     EPLB_EXPECT_OK(rank_[r]->Create(Config()));
     EPLB_EXPECT_OK(rank_[r]->AddModel("main", kShape));
+    DeterministicRandom random(100, static_cast<uint64_t>(r));
+    // One pass is in the window, and one in the counters.
+    for (int pass = 0; pass < 2; ++pass) {
+      if (pass == 1) {
+        EPLB_EXPECT_OK(state(r).Step());
+      }
+      const RoutedTokens routed = rank_[r]->engines[0]->Forward(
+          state(r), /*model=*/0, rank_[r]->device, *rank_[r]->stream,
+          /*num_tokens=*/20, /*phase=*/0, random);
+      for (const RoutedTokens::Token& token : routed.tokens) {
+        ++tokens_[r][token.layer * 7 + token.expert];
+      }
+    }
+    before_[r] = TakeSnapshot(state(r), 0);
   }
 
   absl::Status Rearrange(int r, int hot_expert) {
@@ -201,6 +223,8 @@ class RecoveryRun {
       EXPECT_FALSE(rearranged.ok());
     }
     EPLB_EXPECT_OK(rank_[r]->CheckRows());
+    failed_[r] = TakeSnapshot(state(r), 0);
+    ExpectOldLayersUntouched(before_[r], failed_[r]);
     const std::vector<int32_t> map = Map(r);
     // This step rearranges, where ranks are connected; the next one does not.
     const absl::Status stepped = state(r).Step();
@@ -238,6 +262,29 @@ class RecoveryRun {
     }
   }
 
+  // Of layers that no rank had switched when the counters became loads.
+  void ExpectLoadsOfOldLayers() {
+    std::vector<int64_t> tokens(3 * 7);
+    for (int r = 0; r < kNumRanks; ++r) {
+      for (size_t i = 0; i < tokens.size(); ++i) tokens[i] += tokens_[r][i];
+    }
+    OnAllRanks([&](int r) {
+      const auto loads = state(r).Rearrange({.execute_shuffle = false});
+      EPLB_ASSERT_OK(loads.status());
+      for (int layer = 0; layer < kShape.num_layers; ++layer) {
+        bool is_old = true;
+        for (int other = 0; other < kNumRanks; ++other) {
+          is_old = is_old && failed_[other][layer].experts_of_slots ==
+                                 before_[other][layer].experts_of_slots;
+        }
+        if (!is_old) continue;
+        const auto recorded = (*loads)[0].values().subspan(layer * 7, 7);
+        EXPECT_THAT(recorded, ElementsAreArray(&tokens[layer * 7], 7))
+            << "layer " << layer;
+      }
+    });
+  }
+
   const Injection injection_;
   SystemClock clock_;
   std::atomic<bool> network_is_down_ = false;
@@ -246,6 +293,11 @@ class RecoveryRun {
   std::unique_ptr<CommunicatorFactory> plain_[kNumRanks];
   std::unique_ptr<FaultyControlFactory> factory_[kNumRanks];
   std::unique_ptr<TestRank> rank_[kNumRanks];
+  // Tokens of each expert in the passes before the failure, and what each rank
+  // had before and after it.
+  std::array<int64_t, 3 * 7> tokens_[kNumRanks] = {};
+  std::vector<LayerSnapshot> before_[kNumRanks];
+  std::vector<LayerSnapshot> failed_[kNumRanks];
 };
 
 std::vector<Injection> AllInjections() {
