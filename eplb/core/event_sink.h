@@ -98,9 +98,16 @@ struct FenceWait {
   std::vector<int> silent_ranks = {};
 };
 
-using Event =
-    std::variant<StepStatistics, RearrangementStarted, RearrangementFinished,
-                 RearrangementSkipped, RearrangementFailed, FenceWait>;
+// In the background: something else than a rearrangement has failed, such as
+// the statistics of this step, or the worker is stuck.
+struct BackgroundFailed {
+  int64_t step = 0;
+  absl::Status status;
+};
+
+using Event = std::variant<StepStatistics, RearrangementStarted,
+                           RearrangementFinished, RearrangementSkipped,
+                           RearrangementFailed, FenceWait, BackgroundFailed>;
 
 // Implementations are thread-safe and do not block: the serving thread calls.
 class EventSink {

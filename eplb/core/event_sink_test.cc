@@ -18,14 +18,20 @@ using ::testing::ElementsAre;
 class LineSink final : public EventSink {
  public:
   void Record(const Event& event) override {
-    lines_.push_back(std::visit(
-        [](const auto& kind) { return kind.model + ": " + Describe(kind); },
-        event));
+    lines_.push_back(
+        std::visit([](const auto& kind) { return Line(kind); }, event));
   }
 
   const std::vector<std::string>& lines() const { return lines_; }
 
  private:
+  template <typename Kind>
+  static std::string Line(const Kind& kind) {
+    return kind.model + ": " + Describe(kind);
+  }
+  static std::string Line(const BackgroundFailed& failed) {
+    return std::string(failed.status.message());
+  }
   static std::string Describe(const StepStatistics&) { return "step"; }
   static std::string Describe(const RearrangementStarted&) { return "started"; }
   static std::string Describe(const RearrangementFinished&) {
@@ -53,10 +59,11 @@ TEST(EventSinkTest, ASinkSeesEveryKindOfEvent) {
   sink.Record(RearrangementFailed{
       .model = "m", .step = 3, .status = absl::UnavailableError("rank 2")});
   sink.Record(FenceWait{.model = "m"});
+  sink.Record(BackgroundFailed{.step = 3, .status = absl::AbortedError("no")});
 
   EXPECT_THAT(lines.lines(),
               ElementsAre("m: step", "m: started", "m: finished", "m: no gain",
-                          "m: rank 2", "m: waits"));
+                          "m: rank 2", "m: waits", "no"));
 }
 
 TEST(EventSinkTest, EventsOutliveWhatTheyWereMadeFrom) {

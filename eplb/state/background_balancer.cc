@@ -31,23 +31,33 @@
 
 namespace eplb {
 
-BackgroundBalancer::~BackgroundBalancer() { Stop().IgnoreError(); }
+BackgroundBalancer::~BackgroundBalancer() {
+  Shutdown().IgnoreError();
+  // Whatever it hangs in would be used after its end.
+  if (worker_.joinable()) worker_.join();
+}
 
 void BackgroundBalancer::Start(int64_t forward_id) {
   BackgroundDependencies dependencies;
   for (const std::unique_ptr<Model>& model : *context_.models) {
-    dependencies.shufflers.push_back(&model->shuffler());
+    dependencies.models.push_back({model->name(), &model->shuffler()});
   }
   dependencies.device = context_.device;
   dependencies.clock = &group_->clock();
-  dependencies.connect =
-      [this](uint64_t attempt,
-             SteadyTime deadline) -> absl::StatusOr<ShuffleChannels> {
-    EPLB_RETURN_IF_ERROR(group_->ConnectAttempt(attempt, deadline));
-    return group_->channels();
-  };
+  if (group_->can_connect()) {
+    dependencies.connect =
+        [this](uint64_t attempt,
+               SteadyTime deadline) -> absl::StatusOr<ShuffleChannels> {
+      EPLB_RETURN_IF_ERROR(group_->ConnectAttempt(attempt, deadline));
+      return group_->channels();
+    };
+  }
   dependencies.on_run_end = [this](const RunReport& report) {
     ReportRun(report);
+  };
+  dependencies.on_failure = [this](int64_t step, const absl::Status& status) {
+    if (context_.events == nullptr) return;
+    context_.events->Record(BackgroundFailed{step, status});
   };
   dependencies.on_slow_wait = [this](int64_t step,
                                      std::chrono::nanoseconds waited,
@@ -73,11 +83,12 @@ absl::Status BackgroundBalancer::Stop() {
   const std::shared_ptr<BackgroundRearrangement> background =
       this->background();
   if (background == nullptr) return absl::OkStatus();
-  const absl::Status ended = background->Shutdown();
+  // One that has not ended still uses the group and the models.
+  EPLB_RETURN_IF_ERROR(background->Shutdown());
   worker_.join();
   absl::MutexLock lock(&mutex_);
   background_ = nullptr;
-  return ended;
+  return absl::OkStatus();
 }
 
 absl::Status BackgroundBalancer::Shutdown() {
@@ -207,7 +218,7 @@ absl::Status BackgroundBalancer::Report(
          .events = context_.events}));
   }
   // A report that cannot be written is no failure of the group.
-  if (!status.ok()) background()->ReportFailure(status);
+  if (!status.ok()) background()->ReportFailure(forward_id, status);
   return absl::OkStatus();
 }
 

@@ -78,6 +78,8 @@ class BackgroundBalancer {
   void WeightsChanged();
 
   // Ends the worker, after a drain, so that the group can change.
+  // DeadlineExceeded when it does not end within the timeout; it may be called
+  // again.
   absl::Status Stop();
   // The worker's group, while it does not run.
   Group& group() { return *group_; }

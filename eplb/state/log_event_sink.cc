@@ -48,6 +48,10 @@ struct Describe {
     return absl::StrCat(event.model, ": step ", event.step,
                         ": rearrangement failed: ", event.status.ToString());
   }
+  std::string operator()(const BackgroundFailed& event) const {
+    return absl::StrCat("step ", event.step, ": the background has failed: ",
+                        event.status.ToString());
+  }
   std::string operator()(const FenceWait& event) const {
     return absl::StrFormat(
         "%s: step %d: has waited for %.1f s to learn when layers switch; "
@@ -65,7 +69,8 @@ std::string DescribeEvent(const Event& event) {
 
 void LogEventSink::Record(const Event& event) {
   const std::string line = DescribeEvent(event);
-  if (std::holds_alternative<RearrangementFailed>(event)) {
+  if (std::holds_alternative<RearrangementFailed>(event) ||
+      std::holds_alternative<BackgroundFailed>(event)) {
     LOG(ERROR) << line;
   } else if (std::holds_alternative<RearrangementSkipped>(event) ||
              std::holds_alternative<FenceWait>(event)) {

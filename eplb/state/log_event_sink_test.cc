@@ -28,6 +28,8 @@ TEST(LogEventSinkTest, DescribesEveryEventInALine) {
             "main: step 1: rearranging experts");
   EXPECT_EQ(DescribeEvent(RearrangementStarted{"main", 1, 7}),
             "main: step 1: rearranging experts, overdue by 7 steps");
+  EXPECT_EQ(DescribeEvent(BackgroundFailed{7, absl::AbortedError("gone")}),
+            "step 7: the background has failed: ABORTED: gone");
   EXPECT_EQ(DescribeEvent(FenceWait{"main", 5, 10, {1, 2, 6}}),
             "main: step 5: has waited for 10.0 s to learn when layers switch; "
             "silent background workers: ranks 1-2, 6");

@@ -63,6 +63,17 @@ absl::Status BackgroundOrders::AwaitDrain(SteadyTime deadline) {
       "not all ranks agreed on the drain before its deadline");
 }
 
+bool BackgroundOrders::WithdrawDrain() {
+  absl::MutexLock lock(&mutex_);
+  const auto drain = std::find_if(
+      orders_.begin(), orders_.end(), [](const BackgroundOrder& order) {
+        return std::holds_alternative<DrainOrder>(order);
+      });
+  if (drain == orders_.end()) return false;
+  orders_.erase(drain);
+  return true;
+}
+
 void BackgroundOrders::EndRun(int64_t closing, int64_t last_begin) {
   absl::MutexLock lock(&mutex_);
   schedule_.End(closing, last_begin);

@@ -69,6 +69,9 @@ class BackgroundOrders {
   // `step`; AwaitDrain waits for that.
   void BeginDrain(int64_t step);
   absl::Status AwaitDrain(SteadyTime deadline);
+  // Takes the drain back that AwaitDrain has given up. False when the worker
+  // has begun it.
+  bool WithdrawDrain();
 
   // The engine has rewritten weights.
   void ChangeWeights() { ++weights_version_; }

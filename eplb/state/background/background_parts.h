@@ -39,22 +39,30 @@ struct RunReport {
   double seconds = 0;
 };
 
+struct BackgroundModel {
+  std::string name;                    // For messages to people.
+  WeightShuffler* shuffler = nullptr;  // Borrowed.
+};
+
 struct BackgroundDependencies {
-  // Borrowed, in the order in which all ranks added their models.
-  std::vector<WeightShuffler*> shufflers;
+  // In the order in which all ranks added them.
+  std::vector<BackgroundModel> models;
   Device* device = nullptr;  // Borrowed.
   Clock* clock = nullptr;    // Borrowed.
 
   // How the worker connects anew after a failure; `attempt` counts from 1. All
   // ranks of the group take part; one that comes to an attempt that others have
   // given up fails fast, so that it finds them at their next. Called by the
-  // worker.
+  // worker. Null: the first failure of the channels is final, on all ranks.
   std::function<absl::StatusOr<ShuffleChannels>(uint64_t attempt,
                                                 SteadyTime deadline)>
       connect;
 
   // Called by the worker after every run.
   std::function<void(const RunReport&)> on_run_end;
+  // Called when something else than a run has failed, of the step that is
+  // named: by the worker, and by the serving thread of a worker that is stuck.
+  std::function<void(int64_t step, const absl::Status&)> on_failure;
   // Called by the serving thread when it has waited at its fence for a sixth
   // of the timeout; `silent_ranks` have not told their workers' fences, this
   // one among them when its own worker is elsewhere.
@@ -78,6 +86,10 @@ struct BackgroundParts {
 
   SteadyTime Deadline() const {
     return dependencies.clock->Now() + options.operation_timeout;
+  }
+
+  void TellFailure(int64_t step, const absl::Status& status) const {
+    if (dependencies.on_failure) dependencies.on_failure(step, status);
   }
 
   const BackgroundOptions options;

@@ -41,7 +41,8 @@ absl::Status BackgroundRearrangement::SwitchUnit(int64_t number, Stream& stream,
   if (agreed.unit == nullptr) {
     parts_.orders.EndRun(agreed.closing, agreed.last_begin);
   } else {
-    WeightShuffler& shuffler = *parts_.dependencies.shufflers[agreed.model];
+    WeightShuffler& shuffler =
+        *parts_.dependencies.models[agreed.model].shuffler;
     if (agreed.weights_version != parts_.orders.weights_version()) {
       // Staged from weights that are no more, on every rank.
       status = shuffler.Withdraw(*agreed.unit);
@@ -68,11 +69,13 @@ void BackgroundRearrangement::TellSlowWait(int64_t step,
 }
 
 absl::Status BackgroundRearrangement::TakeFailure() {
-  absl::Status status = parts_.orders.TakeFailure();
   // An operation may take its timeout, and be noticed a little later.
   const std::chrono::nanoseconds limit =
       parts_.options.operation_timeout + parts_.options.operation_timeout / 6;
-  status.Update(parts_.progress.CheckNotStuck(limit));
+  const absl::Status stuck = parts_.progress.CheckNotStuck(limit);
+  if (!stuck.ok()) parts_.TellFailure(parts_.fence.passed(), stuck);
+  absl::Status status = parts_.orders.TakeFailure();
+  status.Update(stuck);
   return status;
 }
 
@@ -89,7 +92,8 @@ absl::Status BackgroundRearrangement::Drain(int64_t forward_id, Stream& stream,
     parts_.orders.Drained(forward_id);
   }
   failed_drain_ = absl::OkStatus();
-  if (!status.ok()) {
+  // No rank has ended a drain that this one has not begun.
+  if (!status.ok() && !parts_.orders.WithdrawDrain()) {
     failed_drain_ = absl::FailedPreconditionError(absl::StrCat(
         "the drain after step ", forward_id,
         " has failed, and ranks may have switched at it; no step can be passed "

@@ -43,7 +43,7 @@ struct BackgroundMetrics {
   CommitFence::Waits fence_waits;
   int layers_pending = 0;
   std::chrono::nanoseconds oldest_staged_age{0};
-  int64_t bytes_staged = 0;
+  int64_t bytes_staged = 0;     // Received.
   double bytes_per_second = 0;  // While staging.
 };
 
@@ -93,10 +93,10 @@ class BackgroundRearrangement {
     parts_.orders.AddTask({forward_id, std::move(task)});
   }
 
-  // Tells the serving thread of a failure that is none of the group. May be
-  // called by a task.
-  void ReportFailure(absl::Status status) {
-    parts_.orders.ReportFailure(std::move(status));
+  // Tells of a failure that is none of the group. For a task, of its step.
+  void ReportFailure(int64_t step, const absl::Status& status) {
+    parts_.TellFailure(step, status);
+    parts_.orders.ReportFailure(status);
   }
 
   // What has failed in the background since the last call, once. The old
@@ -105,7 +105,9 @@ class BackgroundRearrangement {
 
   // Collective, after step `forward_id`: what is agreed switches now, the rest
   // is dropped, and the worker is idle on all ranks. After an error no step
-  // passes until a drain succeeds.
+  // passes until a drain succeeds, unless the worker, which cannot reach the
+  // others, had not begun it. Where the ranks cannot connect anew, each drains
+  // by itself.
   absl::Status Drain(int64_t forward_id, Stream& stream, PublishSwitch publish);
 
   // The engine has rewritten weights, after the same step on all ranks:

@@ -94,9 +94,11 @@ class BackgroundRearrangementTest : public ::testing::Test {
     for (std::thread& thread : threads) thread.join();
   }
 
-  void StartAll(const BackgroundOptions& options = {}) {
-    OnEveryRank(
-        [&](ServingRank& rank) { EPLB_ASSERT_OK(rank.Start(options)); });
+  void StartAll(const BackgroundOptions& options = {},
+                bool can_reconnect = true) {
+    OnEveryRank([&](ServingRank& rank) {
+      EPLB_ASSERT_OK(rank.Start(options, can_reconnect));
+    });
   }
 
   // Waits for what other threads bring about.
@@ -257,11 +259,54 @@ TEST_F(BackgroundRearrangementTest, AFailureIsToldOnceOnEveryRankAndOvercome) {
     EPLB_ASSERT_OK(rank.Pass(1));
     // The worker reports it before it can agree on a drain.
     EPLB_ASSERT_OK(rank.Drain(1));
+    EXPECT_EQ(rank.failures_told(), 1);
     EXPECT_FALSE(rank.background().TakeFailure().ok());
     EPLB_EXPECT_OK(rank.background().TakeFailure());
     EXPECT_TRUE(rank.MayRun(2, true, After()));
     StepToTheEnd(rank, 2);
     ExpectMoved(rank);
+  });
+}
+
+TEST_F(BackgroundRearrangementTest, RanksThatCannotConnectAnewDrainAlike) {
+  StartAll({}, /*can_reconnect=*/false);
+  OnEveryRank([](ServingRank& rank) {
+    EXPECT_TRUE(rank.MayRun(0, true, After()));
+    rank.background().AddTask(1, [](const ShuffleChannels&) {
+      return absl::InternalError("no statistics today");
+    });
+    for (int64_t step = 1; step <= 20; ++step) EPLB_ASSERT_OK(rank.Pass(step));
+    EPLB_ASSERT_OK(rank.Drain(20));
+    EXPECT_FALSE(rank.background().is_busy());
+    EXPECT_EQ(rank.background().metrics().layers_pending, 0);
+    EXPECT_FALSE(rank.background().TakeFailure().ok());
+    // What there is goes on serving, and nothing moves any more.
+    const uint64_t routes = rank.HashOfRoutes();
+    EXPECT_TRUE(rank.MayRun(21, true, After()));
+    for (int64_t step = 22; step <= 40; ++step) EPLB_ASSERT_OK(rank.Pass(step));
+    EPLB_ASSERT_OK(rank.Drain(40));
+    EXPECT_EQ(rank.HashOfRoutes(), routes);
+    EXPECT_EQ(rank.FindWrongRow(), "");
+  });
+  EXPECT_EQ(ranks_[0]->HashOfRoutes(), ranks_[1]->HashOfRoutes());
+}
+
+TEST_F(BackgroundRearrangementTest,
+       StepsGoOnAfterADrainThatNoRankCanHaveBegun) {
+  StartAll({.operation_timeout = std::chrono::seconds(2)});
+  network_is_down_ = true;
+  OnEveryRank([](ServingRank& rank) {
+    rank.background().AddTask(1, [](const ShuffleChannels&) {
+      return absl::InternalError("no statistics today");
+    });
+    EPLB_ASSERT_OK(rank.Pass(1));
+    EXPECT_THAT(rank.Drain(1), StatusIs(absl::StatusCode::kDeadlineExceeded));
+    EPLB_EXPECT_OK(rank.Pass(2));
+  });
+  network_is_down_ = false;
+  OnEveryRank([](ServingRank& rank) {
+    EPLB_EXPECT_OK(rank.Drain(2));
+    EPLB_EXPECT_OK(rank.Pass(3));
   });
 }
 
@@ -312,9 +357,9 @@ TEST_F(BackgroundRearrangementTest, CountsWhatItCostTheServingThread) {
     int64_t counted = 0;
     for (const int64_t bucket : metrics.stalls.buckets) counted += bucket;
     EXPECT_EQ(counted, steps);
-    // One expert comes in for each slot and one goes out, in each layer.
+    // One expert comes in for each slot, in each layer.
     EXPECT_EQ(metrics.bytes_staged,
-              2 * kLayers * kSlots * static_cast<int64_t>(kRowBytes));
+              kLayers * kSlots * static_cast<int64_t>(kRowBytes));
     EXPECT_GT(metrics.bytes_per_second, 0);
     EXPECT_EQ(metrics.layers_pending, 0);
   });

@@ -44,8 +44,12 @@ void BackgroundWorker::Run() {
   const absl::Status bound = parts_.dependencies.device->BindThread();
   if (bound.ok()) {
     while (const std::optional<BackgroundOrder> order = parts_.orders.Take()) {
-      const absl::Status status = Obey(*order);
-      if (!status.ok()) Recover(status);
+      if (lost_.ok()) {
+        const absl::Status status = Obey(*order);
+        if (!status.ok()) Overcome(status, *order);
+      } else {
+        ObeyAlone(*order);
+      }
       parts_.progress.Begin("");
     }
   }
@@ -86,6 +90,16 @@ absl::Status BackgroundWorker::Obey(const BackgroundOrder& order) {
   return AgreeOnDrain(std::get<DrainOrder>(order));
 }
 
+// Without the others nothing more is agreed on. What was, all ranks know, or
+// are in doubt of and stand still; so each can drain by itself, after the step
+// at which all do.
+void BackgroundWorker::ObeyAlone(const BackgroundOrder& order) {
+  const auto* drain = std::get_if<DrainOrder>(&order);
+  if (drain == nullptr) return;
+  parts_.orders.FinishDrain(
+      *drain, agreement_.is_in_doubt() ? lost_ : absl::OkStatus());
+}
+
 absl::Status BackgroundWorker::RunTask(const TaskOrder& order) {
   parts_.progress.Begin("a collective of a step");
   const ShuffleChannels now = channels();
@@ -110,8 +124,12 @@ absl::Status BackgroundWorker::AgreeOnDrain(const DrainOrder& order) {
   const ShuffleChannels now = channels();
   // Ranks that drain at different steps are told so by their headers.
   now.control->context().forward_id = static_cast<uint64_t>(order.step);
-  absl::Status status = now.control->Barrier(parts_.Deadline());
-  parts_.orders.FinishDrain(order, status);
+  const absl::Status status = now.control->Barrier(parts_.Deadline());
+  // Where the others are lost it is not over, unless it was at another step.
+  if (status.ok() || parts_.dependencies.connect ||
+      absl::IsFailedPrecondition(status)) {
+    parts_.orders.FinishDrain(order, status);
+  }
   return status;
 }
 
@@ -158,7 +176,7 @@ absl::Status BackgroundWorker::MoveUnits(const RunOrder& order, RunState& run) {
 
 absl::Status BackgroundWorker::MoveUnit(
     int model, const std::shared_ptr<const ShuffleUnit>& unit, RunState& run) {
-  WeightShuffler& shuffler = *parts_.dependencies.shufflers[model];
+  WeightShuffler& shuffler = *parts_.dependencies.models[model].shuffler;
   parts_.progress.Begin("waiting for room to stage");
   const absl::Status room = agreement_.AwaitRoom(model, *unit);
   run.staged_from_version = parts_.orders.weights_version();
@@ -188,8 +206,8 @@ absl::Status BackgroundWorker::StageUnit(
                                      parts_.options.operation_timeout / 6);
   const SteadyTime begin = parts_.dependencies.clock->Now();
   const absl::Status status =
-      parts_.dependencies.shufflers[model]->Stage(unit, channels());
-  parts_.progress.AddStaged(num_bytes,
+      parts_.dependencies.models[model].shuffler->Stage(unit, channels());
+  parts_.progress.AddStaged(unit->bytes_received,
                             parts_.dependencies.clock->Now() - begin);
   return status;
 }
@@ -240,9 +258,24 @@ absl::Status BackgroundWorker::EndRun() {
 
 // ---- After a failure.
 
-void BackgroundWorker::Recover(const absl::Status& failure) {
+void BackgroundWorker::Overcome(const absl::Status& failure,
+                                const BackgroundOrder& order) {
+  // Of a run on_run_end has told.
+  if (!std::holds_alternative<RunOrder>(order)) {
+    parts_.TellFailure(
+        std::visit([](const auto& any) { return any.step; }, order), failure);
+  }
   parts_.orders.ReportFailure(failure);
   AbortChannels(failure);
+  if (parts_.dependencies.connect) {
+    Recover();
+  } else {
+    lost_ = failure;
+    ObeyAlone(order);
+  }
+}
+
+void BackgroundWorker::Recover() {
   tasks_since_meeting_ = 0;
   const Clock& clock = *parts_.dependencies.clock;
   // Attempts are short at first, since a shutdown waits for the end of one, and

@@ -11,7 +11,8 @@
 // run goes unit by unit: stage, vote, agree on the step (UnitAgreement); the
 // serving thread switches. After a failure it opens an epoch with all other
 // workers, as soon as they can be reached, settles what was in doubt, and
-// agrees when the run counts as ended.
+// agrees when the run counts as ended. Where it has no means to connect, it
+// only drains from then on.
 
 #ifndef EPLB_STATE_BACKGROUND_BACKGROUND_WORKER_H_
 #define EPLB_STATE_BACKGROUND_BACKGROUND_WORKER_H_
@@ -62,6 +63,7 @@ class BackgroundWorker {
   };
 
   absl::Status Obey(const BackgroundOrder& order);
+  void ObeyAlone(const BackgroundOrder& order);
   absl::Status RunTask(const TaskOrder& order);
   // Has all ranks skip the same tasks where too many wait.
   absl::Status AgreeOnTasks();
@@ -82,9 +84,11 @@ class BackgroundWorker {
                     RunState& run);
   absl::Status EndRun();
 
+  // Deals with what has failed while the worker obeyed `order`.
+  void Overcome(const absl::Status& failure, const BackgroundOrder& order);
   // Connects until it succeeds or the worker is stopped, and agrees on the end
   // of what has failed.
-  void Recover(const absl::Status& failure);
+  void Recover();
   absl::Status OpenNextEpoch(SteadyTime deadline);
 
   ShuffleChannels channels() const ABSL_LOCKS_EXCLUDED(mutex_);
@@ -95,6 +99,8 @@ class BackgroundWorker {
   UnitAgreement agreement_;
   uint64_t attempt_ = 0;
   int tasks_since_meeting_ = 0;
+  // Why the others cannot be reached any more.
+  absl::Status lost_;
   mutable absl::Mutex mutex_;
   ShuffleChannels channels_ ABSL_GUARDED_BY(mutex_);
 };

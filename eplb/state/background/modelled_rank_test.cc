@@ -112,7 +112,7 @@ void ModelledRank::Serve() {
                             .max_waiting_tasks = 2,
                             .operation_timeout = kTimeout};
   BackgroundDependencies dependencies{
-      .shufflers = {shuffler_.get()},
+      .models = {{"main", shuffler_.get()}},
       .device = &device_,
       .clock = &clock_,
       .connect =
@@ -123,6 +123,7 @@ void ModelledRank::Serve() {
           [this](const RunReport& report) {
             outcome_.runs += report.status.ok();
           },
+      .on_failure = nullptr,
       .on_slow_wait = nullptr};
   background_ = std::make_unique<BackgroundRearrangement>(
       options, std::move(dependencies), *std::move(channels),

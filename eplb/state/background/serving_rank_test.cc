@@ -69,19 +69,21 @@ ServingRank::~ServingRank() {
   worker_.join();
 }
 
-absl::Status ServingRank::Start(const BackgroundOptions& options) {
+absl::Status ServingRank::Start(const BackgroundOptions& options,
+                                bool can_reconnect) {
   EPLB_ASSIGN_OR_RETURN(ShuffleChannels channels,
                         connect_(0, clock_.Now() + options.operation_timeout));
   BackgroundDependencies dependencies{
-      .shufflers = {shuffler_.get()},
+      .models = {{"main", shuffler_.get()}},
       .device = &device_,
       .clock = &clock_,
-      .connect = connect_,
+      .connect = can_reconnect ? connect_ : nullptr,
       .on_run_end =
           [this](const RunReport& report) {
             layers_agreed_ += report.layers_agreed;
             runs_completed_ += report.status.ok() && report.ended_early.empty();
           },
+      .on_failure = [this](int64_t, const absl::Status&) { ++failures_told_; },
       .on_slow_wait = nullptr};
   background_ = std::make_unique<BackgroundRearrangement>(
       options, std::move(dependencies), std::move(channels), /*passed=*/0);

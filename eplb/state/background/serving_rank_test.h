@@ -48,7 +48,8 @@ class ServingRank {
   ~ServingRank();
 
   // Connects, and starts the worker, after step 0.
-  absl::Status Start(const BackgroundOptions& options = {});
+  absl::Status Start(const BackgroundOptions& options = {},
+                     bool can_reconnect = true);
 
   // Checks every row, and ends the step.
   absl::Status Pass(int64_t step);
@@ -65,6 +66,8 @@ class ServingRank {
 
   BackgroundRearrangement& background() { return *background_; }
   int64_t layers_agreed() const { return layers_agreed_; }
+  // That were told as no run's.
+  int64_t failures_told() const { return failures_told_; }
   int64_t runs_completed() const { return runs_completed_; }
   int64_t layers_switched() const { return layers_switched_; }
 
@@ -91,6 +94,7 @@ class ServingRank {
   std::thread worker_;
   std::atomic<int64_t> layers_agreed_ = 0;
   std::atomic<int64_t> runs_completed_ = 0;
+  std::atomic<int64_t> failures_told_ = 0;
   int64_t layers_switched_ = 0;
 };
 

@@ -51,7 +51,7 @@ absl::Status UnitAgreement::Commit(int model,
                                    std::shared_ptr<const ShuffleUnit> unit,
                                    int64_t weights_version,
                                    const ShuffleChannels& channels) {
-  WeightShuffler& shuffler = *parts_.dependencies.shufflers[model];
+  WeightShuffler& shuffler = *parts_.dependencies.models[model].shuffler;
   EPLB_ASSIGN_OR_RETURN(const int64_t fence, Raise());
   const Pending pending = {.number = parts_.agreed.Add(
                                {.unit = unit,
@@ -59,6 +59,7 @@ absl::Status UnitAgreement::Commit(int model,
                                 .weights_version = weights_version,
                                 .staged_at = parts_.dependencies.clock->Now()}),
                            .model = model,
+                           .epoch = channels.control->context().epoch,
                            .unit = unit};
   const absl::StatusOr<int64_t> step = shuffler.Commit(*unit, fence, channels);
   if (step.ok()) {
@@ -79,17 +80,17 @@ absl::Status UnitAgreement::Commit(int model,
 void UnitAgreement::KeepDoubt(const absl::Status& why) {
   if (!doubt_.has_value()) return;
   parts_.fence.Doubt(absl::UnavailableError(absl::StrCat(
-      "in doubt whether all ranks agreed to switch model ", doubt_->model,
-      ", layers ", LayersOf(*doubt_->unit),
+      "epoch ", doubt_->epoch,
+      ": in doubt whether all ranks agreed to switch model '",
+      parts_.dependencies.models[doubt_->model].name, "', layers ",
+      LayersOf(*doubt_->unit),
       "; no step can be passed before a new epoch tells: ", why.ToString())));
 }
 
 absl::Status UnitAgreement::OpenEpoch(const ShuffleChannels& channels) {
-  for (size_t model = 0; model < parts_.dependencies.shufflers.size();
-       ++model) {
-    EPLB_ASSIGN_OR_RETURN(
-        const EpochOutcome outcome,
-        parts_.dependencies.shufflers[model]->OpenEpoch(channels));
+  for (const BackgroundModel& model : parts_.dependencies.models) {
+    EPLB_ASSIGN_OR_RETURN(const EpochOutcome outcome,
+                          model.shuffler->OpenEpoch(channels));
     if (outcome.unit == nullptr || !doubt_.has_value()) continue;
     const Pending settled = *std::exchange(doubt_, std::nullopt);
     if (outcome.is_committed) {
@@ -131,7 +132,7 @@ absl::Status UnitAgreement::Schedule(int64_t number, int64_t step) {
 }
 
 absl::Status UnitAgreement::AwaitRoom(int model, const ShuffleUnit& unit) {
-  WeightShuffler& shuffler = *parts_.dependencies.shufflers[model];
+  WeightShuffler& shuffler = *parts_.dependencies.models[model].shuffler;
   Clock& clock = *parts_.dependencies.clock;
   const SteadyTime deadline =
       clock.Now() + parts_.options.operation_timeout / 2;

@@ -55,6 +55,7 @@ class UnitAgreement {
   struct Pending {
     int64_t number = 0;
     int model = 0;
+    uint64_t epoch = 0;  // In which it was voted on.
     std::shared_ptr<const ShuffleUnit> unit;
   };
 
