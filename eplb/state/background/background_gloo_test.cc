@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <numeric>
 #include <string>
@@ -36,7 +37,7 @@ namespace {
 constexpr int kRanks = 3;
 constexpr int kLayers = 6;
 constexpr int kSlots = kRanks * 2;
-constexpr std::chrono::seconds kTimeout{2};
+constexpr std::chrono::seconds kTimeout{5};
 
 // One expert per slot, all of them so many ranks further on.
 Placement Shifted(int64_t shift) {
@@ -74,9 +75,10 @@ class GlooRank {
 
   absl::Status Start() { return rank_->Start({.operation_timeout = kTimeout}); }
 
-  // Until a failure is told, or `until`. Every row is checked in every step.
-  absl::Status Serve(SteadyTime until) {
-    while (clock_.Now() < until) {
+  // Until `is_done`, or until a failure is told. Every row is checked in every
+  // step.
+  absl::Status Serve(const std::function<bool()>& is_done) {
+    while (!is_done()) {
       const absl::Status passed = rank_->Pass(++step_);
       if (absl::IsUnavailable(passed) || absl::IsDeadlineExceeded(passed)) {
         return passed;
@@ -84,16 +86,14 @@ class GlooRank {
       EPLB_RETURN_IF_ERROR(passed);
       EPLB_RETURN_IF_ERROR(rank_->background().TakeFailure());
       rank_->MayRun(step_, step_ % 10 == 0, Shifted(step_));
-      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      std::this_thread::yield();  // To the worker.
     }
     return absl::OkStatus();
   }
 
   bool HoldsWhatItRoutesBy() const { return rank_->FindWrongRow().empty(); }
   int64_t runs_completed() const { return rank_->runs_completed(); }
-  SteadyTime In(std::chrono::seconds duration) const {
-    return clock_.Now() + duration;
-  }
+  SteadyTime Now() const { return clock_.Now(); }
 
  private:
   SystemClock clock_;
@@ -108,19 +108,20 @@ std::string OneLine(const absl::Status& status) {
   return text;
 }
 
-// A process per rank that serves for so long, and says "serving" after a
-// second, then what it was told, and whether its rows are right.
+// A process per rank that serves, and says "serving" after a run, then what it
+// was told, and whether its rows are right.
 std::unique_ptr<RankProcess> StartRank(int rank, const std::string& folder) {
   return std::make_unique<RankProcess>([rank, folder](ParentLink& parent) {
     GlooRank gloo_rank(rank, folder);
     const absl::Status started = gloo_rank.Start();
     if (!started.ok()) return parent.Say(OneLine(started));
     const absl::Status warm =
-        gloo_rank.Serve(gloo_rank.In(std::chrono::seconds(1)));
-    parent.Say(warm.ok() && gloo_rank.runs_completed() > 0 ? "serving"
-                                                           : OneLine(warm));
+        gloo_rank.Serve([&] { return gloo_rank.runs_completed() > 0; });
+    parent.Say(warm.ok() ? "serving" : OneLine(warm));
+    // A rank that is told nothing ends before its process would be killed.
+    const SteadyTime until = gloo_rank.Now() + std::chrono::seconds(40);
     const absl::Status told =
-        gloo_rank.Serve(gloo_rank.In(std::chrono::seconds(15)));
+        gloo_rank.Serve([&] { return gloo_rank.Now() >= until; });
     parent.Say(OneLine(told));
     parent.Say(gloo_rank.HoldsWhatItRoutesBy() ? "right" : "wrong");
     parent.WaitForGo();
