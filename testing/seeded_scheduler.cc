@@ -39,7 +39,7 @@ void SeededScheduler::Spawn(std::string name, std::function<void()> body) {
   Thread* thread = threads_.back().get();
   thread->name = std::move(name);
   thread->thread = std::thread([this, thread, body = std::move(body)] {
-    thread->turn.acquire();
+    thread->turn.Take();
     body();
     thread->is_done = true;
     PassTurn(/*is_waiting=*/false);
@@ -50,8 +50,8 @@ void SeededScheduler::Run(int64_t max_choices) {
   max_choices_ = max_choices;
   if (threads_.empty()) return;
   running_ = &DrawThread();
-  running_->turn.release();
-  all_done_.acquire();
+  running_->turn.Give();
+  all_done_.Take();
 }
 
 void SeededScheduler::Yield() { PassTurn(/*is_waiting=*/false); }
@@ -81,15 +81,15 @@ void SeededScheduler::PassTurn(bool is_waiting) {
   MoveTime(is_waiting);
   if (std::all_of(threads_.begin(), threads_.end(),
                   [](const auto& thread) { return thread->is_done; })) {
-    all_done_.release();
+    all_done_.Give();
     return;
   }
   Thread& next = DrawThread();
   if (&next == mine) return;
   const bool is_done = mine->is_done;
   running_ = &next;
-  next.turn.release();
-  if (!is_done) mine->turn.acquire();
+  next.turn.Give();
+  if (!is_done) mine->turn.Take();
 }
 
 SeededScheduler::Thread& SeededScheduler::DrawThread() {

@@ -24,7 +24,6 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <semaphore>
 #include <string>
 #include <thread>
 #include <vector>
@@ -82,9 +81,31 @@ class SeededScheduler {
     SeededScheduler& scheduler_;
   };
 
+  // Given by one thread and taken by another. Who waits sleeps at once: a
+  // semaphore of the standard library yields first, which costs a time slice
+  // per turn where other work waits for the cores.
+  class Turn {
+   public:
+    void Give() {
+      absl::MutexLock lock(&mutex_);
+      is_given_ = true;
+      given_.Signal();
+    }
+    void Take() {
+      absl::MutexLock lock(&mutex_);
+      while (!is_given_) given_.Wait(&mutex_);
+      is_given_ = false;
+    }
+
+   private:
+    absl::Mutex mutex_;
+    absl::CondVar given_;
+    bool is_given_ ABSL_GUARDED_BY(mutex_) = false;
+  };
+
   struct Thread {
     std::string name;
-    std::binary_semaphore turn{0};
+    Turn turn;
     bool is_done = false;
     std::thread thread;
   };
@@ -101,7 +122,7 @@ class SeededScheduler {
   SteadyTime now_;
   std::vector<std::unique_ptr<Thread>> threads_;
   Thread* running_ = nullptr;
-  std::binary_semaphore all_done_{0};
+  Turn all_done_;
   int64_t num_choices_ = 0;
   int64_t max_choices_ = 0;
   int64_t num_waits_in_a_row_ = 0;
