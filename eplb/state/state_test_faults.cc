@@ -20,15 +20,16 @@
 namespace eplb {
 namespace {
 
-// What a state clones its channels from: that of the name "eplb/control" has
-// faults.
+// What a state clones its channels from, of which one has faults.
 class ControlFaults final : public Communicator {
  public:
   ControlFaults(std::unique_ptr<Communicator> communicator, Clock& clock,
-                std::vector<Fault> script, const FaultyCommunicator*& control)
+                std::vector<Fault> script, std::string channel,
+                const FaultyCommunicator*& control)
       : communicator_(std::move(communicator)),
         clock_(clock),
         script_(std::move(script)),
+        channel_(std::move(channel)),
         control_(control) {}
 
   int rank() const override { return communicator_->rank(); }
@@ -56,7 +57,7 @@ class ControlFaults final : public Communicator {
       absl::string_view name, SteadyTime deadline) override {
     EPLB_ASSIGN_OR_RETURN(std::unique_ptr<Communicator> clone,
                           communicator_->Clone(name, deadline));
-    if (name != "eplb/control") return clone;
+    if (name != channel_) return clone;
     auto faulty =
         std::make_unique<FaultyCommunicator>(std::move(clone), clock_, script_);
     control_ = faulty.get();
@@ -73,6 +74,7 @@ class ControlFaults final : public Communicator {
   const std::unique_ptr<Communicator> communicator_;
   Clock& clock_;
   const std::vector<Fault> script_;
+  const std::string channel_;
   const FaultyCommunicator*& control_;
 };
 
@@ -80,10 +82,11 @@ class ControlFaults final : public Communicator {
 
 FaultyControlFactory::FaultyControlFactory(
     CommunicatorFactory& factory, Clock& clock, std::vector<Fault> script,
-    const std::atomic<bool>& network_is_down)
+    const std::atomic<bool>& network_is_down, std::string channel)
     : factory_(factory),
       clock_(clock),
       script_(std::move(script)),
+      channel_(std::move(channel)),
       network_is_down_(network_is_down) {}
 
 absl::StatusOr<std::unique_ptr<Communicator>> FaultyControlFactory::Connect(
@@ -97,7 +100,7 @@ absl::StatusOr<std::unique_ptr<Communicator>> FaultyControlFactory::Connect(
                         factory_.Connect(epoch, members, deadline));
   if (!is_first) return communicator;
   return std::make_unique<ControlFaults>(std::move(communicator), clock_,
-                                         script_, control_);
+                                         script_, channel_, control_);
 }
 
 }  // namespace eplb

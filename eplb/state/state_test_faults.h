@@ -17,6 +17,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -30,10 +31,12 @@ namespace eplb {
 // Of one rank, whose first Connect is that of its state. Thread-compatible.
 class FaultyControlFactory final : public CommunicatorFactory {
  public:
-  // All references outlive what it connects.
+  // All references outlive what it connects. `channel` is the one that fails,
+  // by the name that the state gives it.
   FaultyControlFactory(CommunicatorFactory& factory, Clock& clock,
                        std::vector<Fault> script,
-                       const std::atomic<bool>& network_is_down);
+                       const std::atomic<bool>& network_is_down,
+                       std::string channel = "eplb/control");
 
   // After the first time Unavailable while the network is down.
   absl::StatusOr<std::unique_ptr<Communicator>> Connect(
@@ -48,6 +51,7 @@ class FaultyControlFactory final : public CommunicatorFactory {
   CommunicatorFactory& factory_;
   Clock& clock_;
   const std::vector<Fault> script_;
+  const std::string channel_;
   const std::atomic<bool>& network_is_down_;
   bool has_connected_ = false;
   const FaultyCommunicator* control_ = nullptr;
