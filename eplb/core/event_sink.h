@@ -70,6 +70,8 @@ struct RearrangementFinished {
   int64_t moved_slots = 0;
   int64_t moved_bytes = 0;
   double seconds = 0;
+  // Of these, the policy's.
+  double plan_seconds = 0;
   double balancedness_before = 0;
   double balancedness_planned = 0;
 };

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <optional>
 #include <string>
 #include <utility>
@@ -14,6 +15,7 @@
 #include "absl/strings/string_view.h"
 #include "eplb/core/placement.h"
 #include "eplb/core/status_macros.h"
+#include "eplb/load/dumped_rearrangement.h"
 #include "eplb/load/error_place.h"
 #include "eplb/load/input_file.h"
 #include "eplb/load/json_fields.h"
@@ -25,6 +27,9 @@
 namespace eplb {
 namespace {
 
+constexpr absl::string_view kRearrangementNames[] = {
+    "step", "plan_seconds", "stall_seconds", "moved_slots", "moved_bytes"};
+
 // The fields of one line, before they are checked against each other.
 struct LineFields {
   PlacementFields placement;
@@ -32,6 +37,7 @@ struct LineFields {
   std::optional<int64_t> world_size, window_size, step;
   std::optional<int64_t> num_redundant_experts;
   std::optional<JsonTable> window_expert_load;
+  std::optional<std::vector<JsonRecord>> rearrangements;
 
   absl::Status Parse(absl::string_view line, bool* cut_short) {
     JsonFields fields;
@@ -43,11 +49,16 @@ struct LineFields {
     fields.Table("window_expert_load",
                  {.axes = {"layer", "slot"}, .min_axes = 2, .of_loads = true},
                  window_expert_load);
+    fields.Records(
+        "rearrangements",
+        {std::begin(kRearrangementNames), std::end(kRearrangementNames)},
+        rearrangements);
     placement.AddTo(fields, "num_moe_layers");
     return fields.Parse(line, cut_short);
   }
 
   absl::Status Validate() const;
+  absl::StatusOr<std::vector<DumpedRearrangement>> Rearrangements() const;
 };
 
 absl::Status LineFields::Validate() const {
@@ -79,6 +90,30 @@ absl::Status LineFields::Validate() const {
                      " where the other fields make ", redundant));
   }
   return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<DumpedRearrangement>> LineFields::Rearrangements()
+    const {
+  std::vector<DumpedRearrangement> all;
+  if (!rearrangements) return all;
+  for (const JsonRecord& record : *rearrangements) {
+    for (size_t i = 0; i < record.size(); ++i) {
+      const double value = record[i].value_or(0);
+      if (IsLoad(value)) continue;
+      return absl::InvalidArgumentError(absl::StrCat(
+          "rearrangements: ", all.size(), ": ", kRearrangementNames[i], ": ",
+          value, " is not a number in [0, 2^53]"));
+    }
+    const auto integer = [&](size_t i) {
+      return static_cast<int64_t>(record[i].value_or(0));
+    };
+    all.push_back({.step = integer(0),
+                   .plan_seconds = record[1].value_or(0),
+                   .stall_seconds = record[2],
+                   .moved_slots = integer(3),
+                   .moved_bytes = integer(4)});
+  }
+  return all;
 }
 
 absl::Status RefuseLoadInEmptySlots(const Placement& placement,
@@ -124,13 +159,16 @@ absl::StatusOr<LoadDumpRecord> ParseLoadDumpLine(absl::string_view line,
   EPLB_RETURN_IF_ERROR(fields.Parse(line, cut_short));
   EPLB_RETURN_IF_ERROR(fields.Validate());
   EPLB_ASSIGN_OR_RETURN(Placement placement, fields.placement.Build());
+  EPLB_ASSIGN_OR_RETURN(std::vector<DumpedRearrangement> rearrangements,
+                        fields.Rearrangements());
   LoadDumpRecord record{
       .model_name = fields.model_name.value_or(""),
       .world_size = *fields.world_size,
       .window_size = fields.window_size.value_or(0),
       .step = fields.step.value_or(0),
       .placement = std::move(placement),
-      .slot_loads = std::move(fields.window_expert_load->values)};
+      .slot_loads = std::move(fields.window_expert_load->values),
+      .rearrangements = std::move(rearrangements)};
   EPLB_RETURN_IF_ERROR(
       RefuseLoadInEmptySlots(record.placement, record.slot_loads));
   return record;

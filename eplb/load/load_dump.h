@@ -20,6 +20,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "eplb/core/placement.h"
+#include "eplb/load/dumped_rearrangement.h"
 #include "eplb/load/input_file.h"
 #include "eplb/load/line_reader.h"
 #include "eplb/load/recorded_loads.h"
@@ -36,6 +37,8 @@ struct LoadDumpRecord {
   Placement placement;
   // The window's tokens per slot, [layers, slots] row-major.
   std::vector<int64_t> slot_loads;
+  // Those that ended since the line before, where the writer tells.
+  std::vector<DumpedRearrangement> rearrangements;
 
   // The tokens per logical expert, [layers, logical experts] row-major.
   // InvalidArgument when a sum is more than ExpertLoads::kMaxLoad.

@@ -19,6 +19,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "eplb/core/placement.h"
+#include "eplb/load/dumped_rearrangement.h"
 #include "eplb/load/file_error.h"
 #include "eplb/load/json_writer.h"
 
@@ -32,6 +33,24 @@ void AddTable(JsonWriter& json, absl::string_view name,
   json.Key(name).BeginArray();
   for (int layer = 0; layer < num_layers; ++layer) {
     json.Integers(table.subspan(layer * width, width));
+  }
+  json.EndArray();
+}
+
+void AddRearrangements(JsonWriter& json,
+                       absl::Span<const DumpedRearrangement> rearrangements) {
+  if (rearrangements.empty()) return;
+  json.Key("rearrangements").BeginArray();
+  for (const DumpedRearrangement& rearrangement : rearrangements) {
+    json.BeginObject()
+        .Field("step", rearrangement.step)
+        .Field("plan_seconds", rearrangement.plan_seconds);
+    if (rearrangement.stall_seconds) {
+      json.Field("stall_seconds", *rearrangement.stall_seconds);
+    }
+    json.Field("moved_slots", rearrangement.moved_slots)
+        .Field("moved_bytes", rearrangement.moved_bytes)
+        .EndObject();
   }
   json.EndArray();
 }
@@ -52,6 +71,7 @@ std::string LineOf(const std::string& model_name, const LoadDumpEntry& entry) {
       .Field("window_size", entry.window_size)
       .Field("step", entry.step)
       .Field("balancedness", entry.balancedness);
+  AddRearrangements(json, entry.rearrangements);
   AddTable<int64_t>(json, "window_expert_load",
                     DivideOverReplicas(entry.window_loads, placement), layers);
   AddTable<int64_t>(json, "latest_expert_load", entry.latest_slot_loads,

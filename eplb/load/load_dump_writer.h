@@ -20,6 +20,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "eplb/core/placement.h"
+#include "eplb/load/dumped_rearrangement.h"
 
 namespace eplb {
 
@@ -35,6 +36,8 @@ struct LoadDumpEntry {
   absl::Span<const int64_t> window_loads;
   // Tokens of the latest pass per slot, [layers, slots] row-major.
   absl::Span<const int64_t> latest_slot_loads;
+  // Those that ended since the line before.
+  absl::Span<const DumpedRearrangement> rearrangements = {};
 };
 
 // Each expert's load divided over its slots, [layers, slots] row-major, what

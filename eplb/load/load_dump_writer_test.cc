@@ -10,6 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "eplb/core/placement.h"
+#include "eplb/load/dumped_rearrangement.h"
 #include "eplb/load/load_dump.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -64,6 +65,44 @@ TEST(LoadDumpWriterTest, WritesTheFieldsThatOthersRead) {
       "window_expert_load": [[9, 4, 4, 3], [3, 3, 2, 0]],
       "latest_expert_load": [[1, 2, 3, 4], [5, 6, 7, 0]],
       "physical_to_logical_map": [[0, 1, 1, 1], [1, 0, 0, -1]]})"));
+}
+
+TEST(LoadDumpWriterTest, TellsOfRearrangementsAndTheReaderReadsThem) {
+  const TemporaryFolder folder;
+  const Placement placement = TwoLayers();
+  const std::vector<int64_t> window = {9, 11, 5, 3};
+  const std::vector<int64_t> latest(8, 1);
+  const std::vector<DumpedRearrangement> told = {
+      {.step = 7,
+       .plan_seconds = 0.25,
+       .stall_seconds = 0.5,
+       .moved_slots = 3,
+       .moved_bytes = 300},
+      {.step = 9, .plan_seconds = 0.125, .moved_slots = 1, .moved_bytes = 100}};
+  LoadDumpEntry entry = EntryOf(placement, window, latest);
+  entry.rearrangements = told;
+  EPLB_ASSERT_OK_AND_ASSIGN(LoadDumpWriter writer,
+                            LoadDumpWriter::Open(folder.path(), "m"));
+  EPLB_ASSERT_OK(writer.Append(entry));
+  EXPECT_EQ(nlohmann::json::parse(
+                folder.Read("m_expert_load.jsonl"))["rearrangements"],
+            nlohmann::json::parse(R"([
+      {"step": 7, "plan_seconds": 0.25, "stall_seconds": 0.5,
+       "moved_slots": 3, "moved_bytes": 300},
+      {"step": 9, "plan_seconds": 0.125, "moved_slots": 1,
+       "moved_bytes": 100}])"));
+  EPLB_ASSERT_OK_AND_ASSIGN(LoadDumpReader reader,
+                            LoadDumpReader::Open(writer.path()));
+  EPLB_ASSERT_OK_AND_ASSIGN(const std::optional<LoadDumpRecord> record,
+                            reader.Next());
+  ASSERT_TRUE(record.has_value());
+  ASSERT_EQ(record->rearrangements.size(), 2u);
+  EXPECT_EQ(record->rearrangements[0].step, 7);
+  EXPECT_EQ(record->rearrangements[0].stall_seconds, 0.5);
+  EXPECT_EQ(record->rearrangements[1].plan_seconds, 0.125);
+  EXPECT_EQ(record->rearrangements[1].stall_seconds, std::nullopt);
+  EXPECT_EQ(record->rearrangements[1].moved_slots, 1);
+  EXPECT_EQ(record->rearrangements[1].moved_bytes, 100);
 }
 
 TEST(LoadDumpWriterTest, AppendsLinesThatTheReaderReads) {

@@ -12,6 +12,7 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "eplb/core/status_macros.h"
@@ -48,25 +49,33 @@ absl::Status WriteNewFile(const std::string& temporary, const std::string& name,
   return status;
 }
 
-}  // namespace
-
-absl::Status ReplaceFile(const std::string& name, absl::string_view content) {
+// The file that `name` is or leads to; where there is none, `name`.
+absl::StatusOr<std::string> TargetOf(const std::string& name) {
   if (name.empty()) {
     return absl::InvalidArgumentError("the name of a file to write is empty");
   }
-  std::string target = name;
   struct stat facts;
-  if (stat(name.c_str(), &facts) == 0) {
-    if (!S_ISREG(facts.st_mode)) {
-      return absl::InvalidArgumentError(
-          absl::StrCat(name, ": cannot write: exists and is no regular file"));
-    }
-    const std::unique_ptr<char, void (*)(void*)> path(
-        realpath(name.c_str(), nullptr), free);
-    if (path == nullptr) return FileError(name, "write", errno);
-    target = path.get();
+  if (stat(name.c_str(), &facts) != 0) return name;
+  if (!S_ISREG(facts.st_mode)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(name, ": cannot write: exists and is no regular file"));
   }
-  const std::string temporary = absl::StrCat(target, ".", getpid(), ".tmp");
+  const std::unique_ptr<char, void (*)(void*)> path(
+      realpath(name.c_str(), nullptr), free);
+  if (path == nullptr) return FileError(name, "write", errno);
+  return std::string(path.get());
+}
+
+// Beside its target, so that it can be renamed; of this process.
+std::string TemporaryOf(const std::string& target) {
+  return absl::StrCat(target, ".", getpid(), ".tmp");
+}
+
+}  // namespace
+
+absl::Status ReplaceFile(const std::string& name, absl::string_view content) {
+  EPLB_ASSIGN_OR_RETURN(const std::string target, TargetOf(name));
+  const std::string temporary = TemporaryOf(target);
   // What a process of the same number left behind when it was killed.
   unlink(temporary.c_str());
   absl::Status status = WriteNewFile(temporary, name, content);
@@ -74,6 +83,15 @@ absl::Status ReplaceFile(const std::string& name, absl::string_view content) {
     status = FileError(name, "write", errno);
   }
   if (!status.ok()) unlink(temporary.c_str());
+  return status;
+}
+
+absl::Status CheckReplaceable(const std::string& name) {
+  EPLB_ASSIGN_OR_RETURN(const std::string target, TargetOf(name));
+  const std::string temporary = TemporaryOf(target);
+  unlink(temporary.c_str());
+  const absl::Status status = WriteNewFile(temporary, name, "");
+  unlink(temporary.c_str());
   return status;
 }
 

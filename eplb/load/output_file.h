@@ -17,6 +17,10 @@ namespace eplb {
 // followed; what exists and is no regular file (a folder, a device) is refused.
 absl::Status ReplaceFile(const std::string& name, absl::string_view content);
 
+// Whether ReplaceFile could begin now: for work that takes long before it has
+// something to write. Leaves no trace.
+absl::Status CheckReplaceable(const std::string& name);
+
 }  // namespace eplb
 
 #endif  // EPLB_LOAD_OUTPUT_FILE_H_

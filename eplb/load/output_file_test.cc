@@ -32,6 +32,25 @@ TEST(ReplaceFileTest, MakesAndReplacesAFileAndLeavesNothingElse) {
   }
 }
 
+TEST(CheckReplaceableTest, SaysBeforehandWhatReplaceFileWouldSay) {
+  const TemporaryFolder folder;
+  folder.Write("old", "content");
+  for (const std::string& name :
+       {folder.PathOf("new"), folder.PathOf("old"), folder.PathOf("no/plan"),
+        folder.path(), std::string("/dev/null"), std::string()}) {
+    EXPECT_EQ(CheckReplaceable(name), ReplaceFile(name, "content")) << name;
+  }
+}
+
+TEST(CheckReplaceableTest, LeavesNoTrace) {
+  const TemporaryFolder folder;
+  folder.Write("old", "content");
+  EXPECT_THAT(CheckReplaceable(folder.PathOf("old")), IsOk());
+  EXPECT_THAT(CheckReplaceable(folder.PathOf("new")), IsOk());
+  EXPECT_EQ(folder.Read("old"), "content");
+  EXPECT_EQ(FilesIn(folder), 1);
+}
+
 TEST(ReplaceFileTest, FollowsALink) {
   TemporaryFolder folder;
   folder.Write("target", "old");

@@ -19,6 +19,7 @@
 #include "eplb/core/model_shape.h"
 #include "eplb/core/placement.h"
 #include "eplb/core/rank_mapping.h"
+#include "eplb/load/dumped_rearrangement.h"
 #include "eplb/load/load_dump_writer.h"
 #include "eplb/load/load_recorder.h"
 #include "eplb/load/load_window.h"
@@ -123,6 +124,8 @@ class Model {
 
   // Set on rank 0 where dumps are written.
   std::optional<LoadDumpWriter>& dump() { return dump_; }
+  // What the next line of the dump is to tell.
+  std::vector<DumpedRearrangement>& undumped() { return undumped_; }
 
  private:
   Model(std::string name, const ModelShape& shape, const ModelOptions& options,
@@ -156,6 +159,7 @@ class Model {
   LayerTables tables_;
   std::unique_ptr<WeightShuffler> shuffler_;
   std::optional<LoadDumpWriter> dump_;
+  std::vector<DumpedRearrangement> undumped_;
 };
 
 }  // namespace eplb

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -58,6 +59,7 @@ absl::Status Rearrangement::PlanLocally(
   plans_.clear();
   for (int i = 0; i < context_.models->size(); ++i) {
     Model& model = (*context_.models)[i];
+    const SteadyTime begin = context_.group->clock().Now();
     EPLB_ASSIGN_OR_RETURN(
         RearrangementPlan plan,
         PlanRearrangement(
@@ -68,6 +70,7 @@ absl::Status Rearrangement::PlanLocally(
                   model.shuffler().weights().bytes_per_expert(layer));
             },
             options_));
+    plan.seconds = SecondsSince(begin);
     plans_.push_back(std::move(plan));
   }
   return absl::OkStatus();
@@ -129,21 +132,31 @@ void Rearrangement::ReportDone() {
 }
 
 void Rearrangement::ReportDone(int index) {
-  const std::string& name = (*context_.models)[index].name();
+  Model& model = (*context_.models)[index];
   const RearrangementPlan& plan = plans_[index];
   ++num_done_;
   if (!plan.next) {
-    Record(RearrangementSkipped{name, context_.forward_id, plan.skip_reason});
+    Record(RearrangementSkipped{model.name(), context_.forward_id,
+                                plan.skip_reason});
     return;
   }
-  const std::chrono::duration<double> seconds =
-      context_.group->clock().Now() - begin_;
+  const double seconds = SecondsSince(begin_);
+  if (model.dump()) {
+    model.undumped().push_back(
+        {.step = context_.forward_id,
+         .plan_seconds = plan.seconds,
+         .stall_seconds =
+             is_in_background() ? std::nullopt : std::optional<double>(seconds),
+         .moved_slots = plan.moved_slots,
+         .moved_bytes = plan.moved_bytes});
+  }
   Record(
-      RearrangementFinished{.model = name,
+      RearrangementFinished{.model = model.name(),
                             .step = context_.forward_id,
                             .moved_slots = plan.moved_slots,
                             .moved_bytes = plan.moved_bytes,
-                            .seconds = seconds.count(),
+                            .seconds = seconds,
+                            .plan_seconds = plan.seconds,
                             .balancedness_before = plan.balancedness_before,
                             .balancedness_planned = plan.balancedness_planned});
 }
@@ -161,6 +174,11 @@ void Rearrangement::ReportSkip(const absl::Status& status) {
                                 context_.forward_id,
                                 std::string(status.message())});
   }
+}
+
+double Rearrangement::SecondsSince(SteadyTime begin) const {
+  return std::chrono::duration<double>(context_.group->clock().Now() - begin)
+      .count();
 }
 
 void Rearrangement::Record(const Event& event) {

@@ -13,6 +13,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "eplb/core/clock.h"
 #include "eplb/core/event_sink.h"
 #include "eplb/core/expert_loads.h"
 #include "eplb/core/topology.h"
@@ -33,6 +34,7 @@ struct RearrangementContext {
   Group* group = nullptr;
   ModelSet* models = nullptr;
   EventSink* events = nullptr;  // May be null.
+  // Of the serving thread; null in the background, where it does not wait.
   Stream* stream = nullptr;
   int64_t forward_id = 0;
   int64_t overdue_steps = 0;
@@ -74,6 +76,8 @@ class Rearrangement {
   uint64_t PlannedHash() const;
   absl::Status MoveModel(int model);
   void ReportDone(int model);
+  bool is_in_background() const { return context_.stream == nullptr; }
+  double SecondsSince(SteadyTime begin) const;
   void Record(const Event& event);
 
   const RearrangementContext context_;

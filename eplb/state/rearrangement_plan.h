@@ -31,6 +31,8 @@ struct RearrangementPlan {
   // Slots whose expert was not on that rank before, in all layers.
   int64_t moved_slots = 0;
   int64_t moved_bytes = 0;
+  // What the plan took, where its caller has measured that.
+  double seconds = 0;
 };
 
 struct PlanOptions {

@@ -12,6 +12,7 @@
 #include "eplb/core/placement.h"
 #include "eplb/core/topology.h"
 #include "eplb/load/balancedness.h"
+#include "eplb/load/dumped_rearrangement.h"
 #include "eplb/load/load_dump_writer.h"
 #include "eplb/load/load_recorder.h"
 #include "eplb/state/load_sums.h"
@@ -69,13 +70,16 @@ absl::Status ReportStep(Model& model, const Placement& placement,
   if (!model.dump()) return absl::OkStatus();
   const std::vector<int64_t> latest =
       per_slot ? sums.pass : DivideOverReplicas(sums.pass, placement);
+  const std::vector<DumpedRearrangement> rearrangements =
+      std::exchange(model.undumped(), {});
   return model.dump()->Append({.world_size = topology.num_ranks(),
                                .window_size = model.window().window_size(),
                                .step = options.step,
                                .balancedness = balance.balancedness,
                                .placement = &placement,
                                .window_loads = sums.window,
-                               .latest_slot_loads = latest});
+                               .latest_slot_loads = latest,
+                               .rearrangements = rearrangements});
 }
 
 }  // namespace eplb
