@@ -42,9 +42,13 @@ absl::StatusOr<std::vector<int32_t>> HierarchicalPolicy::ChoosePlacement(
   LayerGrid grid{
       .num_experts = request.shape.num_logical_experts,
       .num_groups = request.shape.num_expert_groups,
-      .num_nodes = PlannableNodes(*request.topology, warnings),
+      .num_nodes = 1,
       .slots_per_rank = request.slots_per_rank(),
   };
+  // One group cannot be kept on a node, so nodes do not matter.
+  if (grid.num_groups > 1) {
+    grid.num_nodes = PlannableNodes(*request.topology, warnings);
+  }
   if (grid.num_groups % grid.num_nodes != 0) {
     grid.num_groups = 1;
     grid.num_nodes = 1;

@@ -101,6 +101,13 @@ TEST_F(HierarchicalFallbackTest, UnevenNodesPlanAsOneNodeWithOneWarning) {
       Place(HierarchicalPolicy(), Topology::Uniform(4).value(), 4).placement);
 }
 
+TEST_F(HierarchicalFallbackTest, UnevenNodesDoNotMatterToASingleGroup) {
+  const Topology uneven = Topology::Create({0, 0, 0, 1}).value();
+  const PlacementResult result = Place(HierarchicalPolicy(), uneven, 1);
+  EXPECT_THAT(result.warnings, IsEmpty());
+  EXPECT_EQ(result.placement, Place(GreedyPolicy(), uneven, 1).placement);
+}
+
 TEST_F(HierarchicalFallbackTest, ReplicasOfAGroupStayOnItsNode) {
   const Topology topology = Topology::Uniform(8, 2).value();
   const PlacementResult result = Place(HierarchicalPolicy(), topology, 4);
