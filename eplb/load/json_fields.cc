@@ -141,6 +141,10 @@ bool FieldReader::start_object(size_t) {
     if (InField(0)) return Fail("must not be an object");
     if (record_number_ && InField(2)) return Other();
     if (records != nullptr && InField(1)) {
+      if ((*records->value)->size() == JsonFields::kMaxRecords) {
+        return Fail(
+            absl::StrCat("more than ", JsonFields::kMaxRecords, " objects"));
+      }
       (*records->value)->emplace_back(records->number_names.size());
     }
   }

@@ -32,11 +32,13 @@ using JsonRecord = std::vector<std::optional<double>>;
 
 // Nothing of the text is believed: nesting, names and values are limited, and
 // a name that an object has twice is an error. Memory grows with the fields
-// asked for, not with what is skipped. Thread-compatible.
+// asked for, not with what is skipped; records are limited as well, since one
+// takes far more memory than its text. Thread-compatible.
 class JsonFields {
  public:
   static constexpr size_t kMaxDepth = 16;
   static constexpr size_t kMaxNamesPerObject = 1024;
+  static constexpr size_t kMaxRecords = size_t{1} << 16;
 
   // The values are borrowed until Parse has returned.
   void Integer(absl::string_view name, std::optional<int64_t>& value);

@@ -1,5 +1,6 @@
 #include "eplb/load/json_fields.h"
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -147,6 +148,20 @@ TEST(JsonFieldsTest, LimitsNestingAndNames) {
   std::string wide = "{";
   for (int i = 0; i < 2000; ++i) absl::StrAppend(&wide, "\"", i, "\":0,");
   EXPECT_THAT(Parse(wide), StatusIs(kInvalid, HasSubstr("more than 1024")));
+}
+
+TEST(JsonFieldsTest, LimitsRecords) {
+  const auto layers = [](size_t count) {
+    std::string text = "{\"layers\": [{}";
+    for (size_t i = 1; i < count; ++i) text += ",{}";
+    return text + "]}";
+  };
+  Wanted wanted;
+  ASSERT_THAT(wanted.Parse(layers(JsonFields::kMaxRecords)), IsOk());
+  ASSERT_TRUE(wanted.layers);
+  EXPECT_EQ(wanted.layers->size(), JsonFields::kMaxRecords);
+  EXPECT_THAT(Parse(layers(JsonFields::kMaxRecords + 1)),
+              StatusIs(kInvalid, HasSubstr("layers: more than 65536 objects")));
 }
 
 TEST(JsonFieldsTest, AnswersEveryDamage) {
