@@ -49,21 +49,29 @@ class Clone {
       : environment_(
             {"WORKSPACE_ROOT=" + workspace_root,
              "PATH=" + folder_.PathOf("bin") + ":/usr/local/bin:/usr/bin:/bin",
-             "TMPDIR=" + folder_.path()}) {
+             "TMPDIR=" + folder_.PathOf("tmp")}) {
     folder_.Write("bazelw", kBazelw);
     fs::permissions(folder_.PathOf("bazelw"), fs::perms::owner_all);
     fs::create_directory(folder_.PathOf("bin"));
+    fs::create_directory(folder_.PathOf("tmp"));
     const fs::path runfiles = fs::current_path();
     fs::create_symlink(runfiles / "tools/eplb", folder_.PathOf("bin/eplb"));
     fs::create_symlink(runfiles, folder_.PathOf("bazel-bin"));
     fs::create_symlink(runfiles / "testing", folder_.PathOf("testing"));
   }
 
-  // What would be left in /tmp goes into the folder.
+  // What the command prints. Files that the page has in /tmp are in the folder.
   ProgramResult Run(const std::string& command) const {
-    return RunProcess(
-        {"/bin/bash", "-c", absl::StrCat("cd ", folder_.path(), "\n", command)},
+    const std::string inside =
+        absl::StrReplaceAll(command, {{"/tmp/", folder_.PathOf("tmp/")}});
+    ProgramResult result = RunProcess(
+        {"/bin/bash", "-c", absl::StrCat("cd ", folder_.path(), "\n", inside)},
         {.environment = environment_});
+    for (std::string* printed :
+         {&result.standard_output, &result.standard_error}) {
+      absl::StrReplaceAll({{folder_.PathOf("tmp/"), "/tmp/"}}, printed);
+    }
+    return result;
   }
 
  private:
