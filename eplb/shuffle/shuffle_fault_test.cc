@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <iostream>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -73,7 +74,10 @@ class ShuffleFaultTest : public ::testing::Test {
     }
     group_->CreateRanks(options_, devices);
     for (int r = 0; r < kRanks; ++r) {
-      initial_memory_[r] = group_->rank(r).weights->memory();
+      initial_memory_[r].clear();
+      for (int layer = 0; layer < before_.num_layers(); ++layer) {
+        initial_memory_[r].push_back(group_->rank(r).weights->memory(layer));
+      }
     }
   }
 
@@ -115,29 +119,37 @@ class ShuffleFaultTest : public ::testing::Test {
         [&](const ShuffleUnit& u) { return Publish(rank, u); });
   }
 
-  // Old or new, for a rank whose weights, routes and word agree; else neither.
-  enum class LayerState { kOld, kNew, kBroken };
-  LayerState StateOf(int r, int layer) {
-    if (group_->Holds(r, layer, before_)) return LayerState::kOld;
-    if (group_->Holds(r, layer, after_)) return LayerState::kNew;
-    return LayerState::kBroken;
+  // What the slots of the group hold, for a rank whose weights, routes and word
+  // agree.
+  std::optional<std::vector<int32_t>> ExpertsOf(int r, int layer) {
+    const ShuffleRank& rank = group_->rank(r);
+    std::vector<int32_t> experts = rank.shuffler->installed_experts(layer);
+    if (rank.routes[layer] != experts ||
+        !rank.weights->Holds(layer, group_->Local(experts, r))) {
+      return std::nullopt;
+    }
+    return experts;
   }
 
   void ExpectAlike(const std::vector<int>& survivors) {
-    bool is_all_old = true;
     for (int layer = 0; layer < before_.num_layers(); ++layer) {
-      const LayerState first = StateOf(survivors[0], layer);
-      EXPECT_NE(first, LayerState::kBroken) << "layer " << layer;
-      is_all_old = is_all_old && first == LayerState::kOld;
-      for (const int r : survivors) {
-        EXPECT_EQ(StateOf(r, layer), first)
-            << "layer " << layer << ", rank " << r;
+      const auto old = before_.experts_of_slots(layer);
+      const auto first = ExpertsOf(survivors[0], layer);
+      ASSERT_TRUE(first.has_value()) << "layer " << layer;
+      // A layer that goes in pieces may stand between two of them.
+      if (!is_in_pieces_) {
+        EXPECT_TRUE(*first == old || *first == after_.experts_of_slots(layer))
+            << "layer " << layer;
       }
-    }
-    if (!is_all_old) return;
-    for (const int r : survivors) {
-      EXPECT_EQ(group_->rank(r).weights->memory(), initial_memory_[r])
-          << "rank " << r << ": bytes beside the rows have changed";
+      for (const int r : survivors) {
+        EXPECT_EQ(ExpertsOf(r, layer), first)
+            << "layer " << layer << ", rank " << r;
+        if (*first != old) continue;
+        EXPECT_EQ(group_->rank(r).weights->memory(layer),
+                  initial_memory_[r][layer])
+            << "layer " << layer << ", rank " << r
+            << ": bytes have changed where the layer is old";
+      }
     }
   }
 
@@ -176,7 +188,7 @@ class ShuffleFaultTest : public ::testing::Test {
           ShuffleNow(*rank.shuffler, units, 1, channels, *rank.stream,
                      [&](const ShuffleUnit& u) { return Publish(rank, u); })
               .status);
-      for (int layer = 0; layer < 2; ++layer) {
+      for (int layer = 0; layer < after_.num_layers(); ++layer) {
         EXPECT_TRUE(group_->Holds(r, layer, after_)) << "layer " << layer;
       }
     });
@@ -220,14 +232,16 @@ class ShuffleFaultTest : public ::testing::Test {
     committed_by_epoch_ = outcome.committed_by_epoch;
   }
 
-  const ShuffleOptions options_{.verify_checksums = true};
+  ShuffleOptions options_{.verify_checksums = true};
+  bool is_in_pieces_ = false;
   const Topology topology_ = *Topology::Uniform(kRanks);
-  const Placement before_ =
+  Placement before_ =
       *Placement::Create(2, 5, 6, {0, 1, 2, 3, 4, 0, 4, 3, 2, 1, 0, -1});
-  const Placement after_ =
+  Placement after_ =
       *Placement::Create(2, 5, 6, {1, 0, 3, 0, 2, 4, 0, 1, 2, 3, 4, 4});
   std::unique_ptr<ShuffleGroup> group_;
-  std::vector<std::byte> initial_memory_[kRanks];
+  // By rank and layer.
+  std::vector<std::vector<std::byte>> initial_memory_[kRanks];
   int64_t control_operations_[kRanks];
   int64_t data_operations_[kRanks];
   bool is_fatal_[kRanks];
@@ -255,6 +269,36 @@ TEST_F(ShuffleFaultTest, SurvivesEveryFaultOfTheControlChannel) {
 TEST_F(ShuffleFaultTest, SurvivesEveryFaultOfTheDataChannel) {
   Sweep(Injection::Place::kData, AllKinds(), MemorySpace::kHost);
   EXPECT_EQ(in_doubt_, 0);
+}
+
+TEST_F(ShuffleFaultTest, SurvivesEveryDataFaultBehindHostMemory) {
+  Sweep(Injection::Place::kData, AllKinds(), MemorySpace::kDevice);
+  EXPECT_EQ(in_doubt_, 0);
+}
+
+// Every piece is a transaction of its own.
+TEST_F(ShuffleFaultTest, SurvivesEveryFaultOfALayerInPieces) {
+  before_ = *Placement::Create(1, 6, 9, {0, 1, 2, 3, 4, 5, 0, 1, 2});
+  after_ = *Placement::Create(1, 6, 9, {3, 4, 5, 0, 1, 2, 3, 4, 5});
+  options_.staging_bytes = 2 * kRowBytes;
+  is_in_pieces_ = true;
+  Sweep(Injection::Place::kControl,
+        {Fault::Kind::kFailBefore, Fault::Kind::kFailAfter},
+        MemorySpace::kHost);
+  EXPECT_GT(committed_by_epoch_, 0);
+  Sweep(Injection::Place::kData,
+        {Fault::Kind::kFailBefore, Fault::Kind::kFlipBit}, MemorySpace::kHost);
+}
+
+TEST_F(ShuffleFaultTest, SurvivesFaultsThatAreSeenWithoutChecksums) {
+  options_.verify_checksums = false;
+  for (const Injection::Place place :
+       {Injection::Place::kControl, Injection::Place::kData}) {
+    Sweep(place,
+          {Fault::Kind::kFailBefore, Fault::Kind::kFailDuring,
+           Fault::Kind::kFailAfter, Fault::Kind::kDie},
+          MemorySpace::kHost);
+  }
 }
 
 TEST_F(ShuffleFaultTest, SurvivesEveryFaultOfTheDevice) {

@@ -75,6 +75,13 @@ bool RankWeights::Holds(int layer, absl::Span<const int32_t> experts) const {
   return true;
 }
 
+std::vector<std::byte> RankWeights::memory(int layer) const {
+  const auto layer_bytes =
+      static_cast<ptrdiff_t>(memory_.size()) / weights_->num_layers();
+  const auto begin = memory_.begin() + layer * layer_bytes;
+  return {begin, begin + layer_bytes};
+}
+
 absl::Status ShuffleRank::Publish(const ShuffleUnit& unit) {
   for (const LayerChange& change : unit.layers) {
     routes[change.layer] = change.new_experts;

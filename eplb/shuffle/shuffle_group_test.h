@@ -41,8 +41,9 @@ class RankWeights {
   // anything.
   bool Holds(int layer, absl::Span<const int32_t> experts) const;
 
-  // All bytes, gaps included.
+  // All bytes, gaps included, or those of a layer.
   const std::vector<std::byte>& memory() const { return memory_; }
+  std::vector<std::byte> memory(int layer) const;
 
  private:
   std::vector<std::byte> memory_;
