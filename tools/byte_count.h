@@ -7,22 +7,36 @@
 
 #include <string>
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 
 namespace eplb {
 
+struct ScaledBytes {
+  std::string count;
+  const char* unit = "B";
+  double unit_bytes = 1;
+};
+
 // `bytes` is not negative.
-inline std::string ByteCount(double bytes) {
+inline ScaledBytes ScaleBytes(double bytes) {
   constexpr const char* kUnits[] = {"KiB", "MiB", "GiB", "TiB", "PiB"};
-  if (bytes < 1024) return absl::StrFormat("%.0f B", bytes);
-  double count = bytes / 1024;
+  if (bytes < 1024) return {.count = absl::StrFormat("%.0f", bytes)};
+  double unit_bytes = 1024;
   int unit = 0;
   // What would round to 1024.0 is said in the next unit.
-  while (count >= 1023.95 && unit < 4) {
-    count /= 1024;
+  while (bytes / unit_bytes >= 1023.95 && unit < 4) {
+    unit_bytes *= 1024;
     ++unit;
   }
-  return absl::StrFormat("%.1f %s", count, kUnits[unit]);
+  return {.count = absl::StrFormat("%.1f", bytes / unit_bytes),
+          .unit = kUnits[unit],
+          .unit_bytes = unit_bytes};
+}
+
+inline std::string ByteCount(double bytes) {
+  const ScaledBytes scaled = ScaleBytes(bytes);
+  return absl::StrCat(scaled.count, " ", scaled.unit);
 }
 
 }  // namespace eplb

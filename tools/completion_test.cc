@@ -49,6 +49,7 @@ TEST_F(CompletionTest, KnowsFormatsAndShells) {
   EXPECT_EQ(Complete("eplb simulate --format = ''"), "text json\n");
   EXPECT_EQ(Complete("eplb completion ''"), "bash\n");
   EXPECT_THAT(Complete("eplb simulate --"), HasSubstr("--redundant= "));
+  EXPECT_THAT(Complete("eplb run --load_"), HasSubstr("--load_decay="));
 }
 
 TEST_F(CompletionTest, RefusesOtherShells) {

@@ -65,8 +65,10 @@ absl::Status Run(const std::vector<std::string>& words) {
   EPLB_RETURN_IF_ERROR(GoToCallersFolder());
   const bool color = IsTerminal(STDOUT_FILENO) && getenv("NO_COLOR") == nullptr;
   CommandOutput output(std::cerr, color, IsTerminal(STDERR_FILENO));
-  EPLB_RETURN_IF_ERROR(RunProgram(EplbCommands(), words, output));
-  return WriteResults(output.results());
+  absl::Status status = RunProgram(EplbCommands(), words, output);
+  // There are some beside an error where only a file could not be written.
+  status.Update(WriteResults(output.results()));
+  return status;
 }
 
 // The sizes that files and flags may ask for are limited, but a machine may

@@ -9,7 +9,6 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
-#include "absl/strings/string_view.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
@@ -59,7 +58,7 @@ const ask = (what, good) => {
 };
 
 for (const figure of document.querySelectorAll("[data-json]")) {
-  const text = figure.textContent;
+  const text = figure.textContent.replace(/\s/g, "");
   const digits = (text.split(".")[1] || "").length;
   same("figure " + figure.dataset.json.replace(/[0-9]+/g, "N"), Number(text),
        at(figure.dataset.json) * Number(figure.dataset.scale || 1),
@@ -73,6 +72,9 @@ for (const map of document.querySelectorAll(".heat")) {
     const value = rows[Math.floor(i / rows[0].length)][i % rows[0].length];
     same("cell", Number(cell.textContent.split(": ")[1]), value, 0.00051);
   });
+}
+for (const tile of document.querySelectorAll(".tiles dd")) {
+  ask("figure of a tile", tile.querySelector("[data-json]"));
 }
 const chart = document.getElementById("balancedness");
 for (const [line, name] of [["with", "balancedness"],
@@ -106,7 +108,7 @@ ask("chart reads its values", readout(chart).startsWith(
 press(chart, "End");
 ask("chart reads its end", readout(chart).includes(
     " " + figures.steps[figures.steps.length - 1] + ": "));
-const map = document.getElementById("ranks_after");
+const map = [...document.querySelectorAll(".heat")].pop();
 press(map, "Home");
 press(map, "ArrowDown");
 ask("map reads the next layer", readout(map).startsWith("layer 1, rank 0: "));
@@ -122,8 +124,19 @@ ask("map reads under the pointer",
 ask("language", document.documentElement.lang === "en");
 ask("one h1", document.querySelectorAll("h1").length === 1);
 for (const picture of document.querySelectorAll("svg:not([aria-hidden])")) {
-  ask("name of a picture", picture.getAttribute("role") === "img" &&
-      picture.getAttribute("aria-label").length > 20);
+  // What takes keys must not be an image, whose keys screen readers keep.
+  const role = picture.tabIndex === 0 ? "application" : "img";
+  ask("role of a picture", picture.getAttribute("role") === role);
+  ask("name of a picture", picture.getAttribute("aria-label").length > 20);
+  if (role === "img") continue;
+  const keys = picture.getAttribute("aria-describedby");
+  ask("kind of a picture", picture.getAttribute("aria-roledescription"));
+  ask("keys of a picture", document.getElementById(keys).checkVisibility());
+}
+for (const region of document.querySelectorAll(".scroll")) {
+  ask("region that scrolls", region.tabIndex === 0 &&
+      region.getAttribute("role") === "region" &&
+      region.getAttribute("aria-label").length > 5);
 }
 for (const head of document.querySelectorAll("th")) {
   ask("scope of a heading", head.scope === "col" || head.scope === "row");
@@ -185,23 +198,53 @@ class ReportBrowserTest : public ::testing::Test {
         "--report=");
   }
 
-  // Opens the page and returns what the probe in it found.
-  Json Probe(const std::string& page, const std::string& setting = "") {
-    folder_.Write("probed.html",
-                  absl::StrReplaceAll(
-                      page, {{"<head>", absl::StrCat("<head>", kListen)},
-                             {"</body>", absl::StrCat(kProbe, "</body>")}}));
+  std::string RunPage(const std::vector<std::string>& flags) {
+    std::vector<std::string> words = {"run", "--ranks=4", "--steps=60",
+                                      "--interval=20", "--window=20"};
+    words.insert(words.end(), flags.begin(), flags.end());
+    return PageOf(words, "--report=");
+  }
+
+  ProgramResult Open(const std::string& page,
+                     const std::vector<std::string>& settings) {
     std::vector<std::string> words = {
         "/usr/bin/timeout", "--kill-after=5", "120", kChromium, "--headless",
         // A sandbox cannot be had inside of another.
         "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
         "--enable-logging=stderr", "--virtual-time-budget=10000",
-        "--user-data-dir=" + folder_.PathOf("profile"), "--dump-dom",
-        "file://" + folder_.PathOf("probed.html")};
-    if (!setting.empty()) words.insert(words.end() - 1, setting);
-    const ProgramResult result = RunProcess(
-        words, {.environment = {"HOME=" + folder_.path(),
-                                "XDG_RUNTIME_DIR=" + folder_.path()}});
+        "--user-data-dir=" + folder_.PathOf("profile")};
+    words.insert(words.end(), settings.begin(), settings.end());
+    words.push_back("file://" + folder_.Write("opened.html", page));
+    return RunProcess(words,
+                      {.environment = {"HOME=" + folder_.path(),
+                                       "XDG_RUNTIME_DIR=" + folder_.path()}});
+  }
+
+  // How many sheets of paper the page takes.
+  int Sheets(const std::string& page) {
+    const ProgramResult result =
+        Open(page, {"--no-pdf-header-footer",
+                    "--print-to-pdf=" + folder_.PathOf("page.pdf")});
+    const std::string pdf = folder_.Read("page.pdf");
+    EXPECT_TRUE(absl::StartsWith(pdf, "%PDF")) << result.standard_error;
+    int sheets = 0;
+    constexpr char kSheet[] = "/Type /Page\n";
+    for (size_t at = pdf.find(kSheet); at != std::string::npos;
+         at = pdf.find(kSheet, at + 1)) {
+      ++sheets;
+    }
+    return sheets;
+  }
+
+  // Opens the page and returns what the probe in it found.
+  Json Probe(const std::string& page, const std::string& setting = "") {
+    std::vector<std::string> settings = {"--dump-dom"};
+    if (!setting.empty()) settings.push_back(setting);
+    const ProgramResult result =
+        Open(absl::StrReplaceAll(
+                 page, {{"<head>", absl::StrCat("<head>", kListen)},
+                        {"</body>", absl::StrCat(kProbe, "</body>")}}),
+             settings);
     const std::string& dom = result.standard_output;
     const std::string start = "<pre id=\"probe\">";
     const size_t begin = dom.find(start);
@@ -244,6 +287,43 @@ TEST_F(ReportBrowserTest, APageOfASimulationShowsTheFiguresOfItsJson) {
   EXPECT_EQ(found["checked"]["point"], 2 * 286);
   EXPECT_EQ(found["checked"]["figure variants.N.balancedness"], 4);
   EXPECT_EQ(found["checked"]["figure rearrangements.N.plan_seconds"], 15);
+}
+
+TEST_F(ReportBrowserTest, APageOfARunShowsTheFiguresOfItsJson) {
+  const Json found = Probe(RunPage({}));
+  EXPECT_THAT(Problems(found), IsEmpty());
+  const Json& checked = found["checked"];
+  EXPECT_EQ(checked["cell"], 2 * 4 * 4);
+  EXPECT_EQ(checked["point"], 60);
+  EXPECT_EQ(checked["figure of a tile"], 8);
+  for (const char* const figure :
+       {"rearrangements", "moved_slots", "moved_bytes", "mean_plan_seconds",
+        "longest_stall_seconds", "total_stall_seconds"}) {
+    EXPECT_EQ(checked[absl::StrCat("figure totals.", figure)], 1) << figure;
+  }
+  EXPECT_EQ(checked["figure rearrangements.N.moved_bytes"], 3);
+  EXPECT_EQ(checked["figure rearrangements.N.plan_seconds"], 3);
+  EXPECT_EQ(checked["figure rearrangements.N.stall_seconds"], 3);
+}
+
+TEST_F(ReportBrowserTest, APageOfARunInTheBackgroundHasStallsToo) {
+  const Json found = Probe(RunPage({"--async"}));
+  EXPECT_THAT(Problems(found), IsEmpty());
+  EXPECT_EQ(found["checked"]["figure totals.longest_stall_seconds"], 1);
+  EXPECT_EQ(found["checked"]["figure totals.total_stall_seconds"], 1);
+}
+
+TEST_F(ReportBrowserTest, PaperShowsWhatIsFoldedAlsoWithoutScripts) {
+  const std::string page = SimulationPage();
+  std::string without_script = page;
+  const size_t script = without_script.rfind("<script>");
+  without_script.erase(script, without_script.rfind("</script>") - script);
+  const int sheets = Sheets(page);
+  EXPECT_EQ(Sheets(without_script), sheets);
+  // Neither the style nor the script unfolds anything here.
+  EXPECT_LT(Sheets(absl::StrReplaceAll(without_script,
+                                       {{"details::details-content", "x"}})),
+            sheets);
 }
 
 TEST_F(ReportBrowserTest, FollowsTheReadersChoiceOfDark) {

@@ -18,6 +18,7 @@
 #include "eplb/core/status_macros.h"
 #include "eplb/core/topology.h"
 #include "eplb/load/error_place.h"
+#include "eplb/load/output_file.h"
 #include "eplb/load/recorded_loads.h"
 #include "policies/builtin_policies.h"
 #include "policies/placement_policy.h"
@@ -182,17 +183,19 @@ absl::Status RunSimulate(const SimulateOptions& options,
   const std::string file = source.file();
   EPLB_RETURN_IF_ERROR(
       Validate(options, trace, file.empty() ? "the traffic" : file));
+  // Before the work rather than after it.
+  if (!options.report.empty()) {
+    EPLB_RETURN_IF_ERROR(CheckReplaceable(options.report));
+  }
   EPLB_RETURN_IF_ERROR(
       SimulateInto(combinations, trace, options.threads, output));
-  if (!options.report.empty()) {
-    EPLB_RETURN_IF_ERROR(WriteReport(
-        options.report,
-        SimulationReport(combinations, file.empty() ? source.traffic : file)));
-  }
   output.Print(options.format.is_json()
                    ? absl::StrCat(SimulationJson(combinations), "\n")
                    : SimulationTable(combinations, output.color()));
-  return absl::OkStatus();
+  if (options.report.empty()) return absl::OkStatus();
+  return WriteReport(
+      options.report,
+      SimulationReport(combinations, file.empty() ? source.traffic : file));
 }
 
 std::vector<Flag> SimulateFlags(SimulateOptions& options) {

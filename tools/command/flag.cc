@@ -132,6 +132,19 @@ Flag NumberFlag(absl::string_view name, absl::string_view help, double above,
           }};
 }
 
+Flag NumberFromFlag(absl::string_view name, absl::string_view help, double min,
+                    double max, double& target) {
+  return {.name = std::string(name),
+          .value_name = "X",
+          .help = std::string(help),
+          .default_value = absl::StrCat(target),
+          .store = [&target, min, max](absl::string_view value) {
+            if (ParseNumber(value, min, max, target)) return absl::OkStatus();
+            return absl::InvalidArgumentError(
+                absl::StrCat("must be a number in [", min, ", ", max, "]"));
+          }};
+}
+
 Flag DurationFlag(absl::string_view name, absl::string_view help,
                   std::chrono::milliseconds& target) {
   return {.name = std::string(name),

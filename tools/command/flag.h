@@ -55,6 +55,9 @@ Flag IntegerFlag(absl::string_view name, absl::string_view help, int min,
 // A decimal number in (above, max].
 Flag NumberFlag(absl::string_view name, absl::string_view help, double above,
                 double max, double& target);
+// A decimal number in [min, max].
+Flag NumberFromFlag(absl::string_view name, absl::string_view help, double min,
+                    double max, double& target);
 // A number and its unit, 500ms, 30s, 2m or 1h, from a millisecond to a day.
 Flag DurationFlag(absl::string_view name, absl::string_view help,
                   std::chrono::milliseconds& target);

@@ -49,6 +49,19 @@ TEST(FlagTest, TimesAreNumbersWithAUnit) {
   EXPECT_EQ(target, std::chrono::milliseconds(250));
 }
 
+TEST(FlagTest, NumbersMayBeginAtTheirLeast) {
+  double target = 0.5;
+  const Flag flag = NumberFromFlag("gain", "what to ask for", 0, 1, target);
+  ASSERT_THAT(flag.Set("0"), IsOk());
+  EXPECT_EQ(target, 0);
+  ASSERT_THAT(flag.Set("1"), IsOk());
+  for (const char* value : {"", "x", "-0.01", "1.01", "nan"}) {
+    EXPECT_THAT(flag.Set(value),
+                StatusIs(kInvalid, HasSubstr("must be a number in [0, 1]")))
+        << value;
+  }
+}
+
 TEST(FlagTest, NumbersAreRangeChecked) {
   double target = 0.97;
   const Flag flag = NumberFlag("target", "where to stop", 0, 1, target);

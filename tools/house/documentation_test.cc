@@ -2,6 +2,7 @@
 // a reader would: page by page, from the top.
 
 #include <algorithm>
+#include <cstddef>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -9,9 +10,11 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "absl/strings/str_replace.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "nlohmann/json.hpp"
 #include "testing/run_program.h"
 #include "testing/temporary_folder.h"
 #include "tools/house/documented_commands.h"
@@ -21,6 +24,8 @@ namespace eplb {
 namespace {
 
 namespace fs = std::filesystem;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
 // Stands for bazelw inside of a test, where no Bazel can run: what it would
@@ -119,6 +124,54 @@ TEST(DocumentationTest, EveryCommandDoesWhatThePageSays) {
   }
   // A check that sees nothing would find nothing wrong.
   EXPECT_GE(num_commands, 10);
+}
+
+// With commas between groups of three digits.
+std::string WithCommas(double number) {
+  std::string digits = absl::StrFormat("%.0f", number);
+  for (int i = static_cast<int>(digits.size()) - 3; i > 0; i -= 3) {
+    digits.insert(i, ",");
+  }
+  return digits;
+}
+
+TEST(DocumentationTest, TheTableOfTheReadmeHasTheFiguresOfItsCommand) {
+  const absl::StatusOr<std::string> root = WorkspaceRootOfTest();
+  ASSERT_TRUE(root.ok()) << root.status();
+  const absl::StatusOr<std::vector<SourceFile>> pages =
+      ReadSources(*root, {"README.md"});
+  ASSERT_TRUE(pages.ok()) << pages.status();
+  const auto readme = std::find_if(
+      pages->begin(), pages->end(),
+      [](const SourceFile& page) { return page.path == "README.md"; });
+  ASSERT_NE(readme, pages->end());
+  const std::string start = "./bazelw run //tools:eplb -- simulate ";
+  const size_t begin = readme->text.find(start);
+  ASSERT_NE(begin, std::string::npos);
+  const ProgramResult result = Clone(*root).Run(absl::StrCat(
+      readme->text.substr(begin, readme->text.find('\n', begin) - begin),
+      " --format=json"));
+  ASSERT_EQ(result.exit_status, 0) << result.standard_error;
+  const auto json = nlohmann::json::parse(result.standard_output);
+  EXPECT_EQ(json["results"].size(), 3u);
+  for (const auto& row : json["results"]) {
+    const std::string policy = row["policy"];
+    const size_t at = readme->text.find(absl::StrCat("\n| `", policy, "`"));
+    ASSERT_NE(at, std::string::npos) << policy;
+    const std::string line =
+        readme->text.substr(at + 1, readme->text.find('\n', at + 1) - at - 1);
+    EXPECT_THAT(
+        line,
+        AllOf(HasSubstr(absl::StrFormat(
+                  "| %.3f | %.3f | ", row["balancedness"].get<double>(),
+                  row["balancedness_without"].get<double>())),
+              HasSubstr(absl::StrCat(
+                  "| ", WithCommas(row["moved_slots_per_rearrangement"]), " ")),
+              HasSubstr(absl::StrFormat(
+                  "| %.0f GiB |",
+                  row["moved_bytes_per_rearrangement"].get<double>() /
+                      (1 << 30)))));
+  }
 }
 
 }  // namespace

@@ -113,6 +113,40 @@ bool IsPrinted(absl::string_view fragment,
   return false;
 }
 
+// What stands in the parentheses that `text` begins behind.
+absl::string_view Arguments(absl::string_view text) {
+  int depth = 1;
+  bool in_string = false;
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (in_string && text[i] == '\\') {
+      ++i;
+    } else if (text[i] == '"') {
+      in_string = !in_string;
+    } else if (!in_string && text[i] == '(') {
+      ++depth;
+    } else if (!in_string && text[i] == ')' && --depth == 0) {
+      return text.substr(0, i);
+    }
+  }
+  return text;
+}
+
+// Shorter ones would stand for anything.
+constexpr int kMinLetters = 6;
+constexpr size_t kMinSharedText = 12;
+
+bool HasWords(absl::string_view text) {
+  return std::count_if(text.begin(), text.end(), absl::ascii_isalpha) >=
+         kMinLetters;
+}
+
+absl::string_view WithoutSigns(absl::string_view text) {
+  constexpr absl::string_view kSigns = " ,;:'()";
+  const size_t begin = text.find_first_not_of(kSigns);
+  if (begin == text.npos) return "";
+  return text.substr(begin, text.find_last_not_of(kSigns) + 1 - begin);
+}
+
 }  // namespace
 
 std::vector<ErrorFragment> DocumentedErrorFragments(const SourceFile& page) {
@@ -154,6 +188,48 @@ std::vector<std::string> CheckDocumentedErrors(
     if (IsPrinted(fragment.text, literals)) continue;
     problems.push_back(absl::StrCat(fragment.place, ": no source prints \"",
                                     fragment.text, "\""));
+  }
+  return problems;
+}
+
+std::vector<ErrorFragment> PrintedErrors(const SourceFile& source) {
+  constexpr absl::string_view kCall = "Error(";
+  std::vector<ErrorFragment> errors;
+  const absl::string_view text = source.text;
+  for (size_t at = text.find(kCall); at != text.npos;
+       at = text.find(kCall, at + 1)) {
+    size_t name = at;
+    while (name > 0 && absl::ascii_isalpha(text[name - 1])) --name;
+    if (!absl::EndsWith(text.substr(0, name), "absl::")) continue;
+    std::string longest;
+    for (const std::string& literal :
+         StringLiterals(Arguments(text.substr(at + kCall.size())))) {
+      const absl::string_view words = WithoutSigns(literal);
+      if (words.size() > longest.size()) longest = std::string(words);
+    }
+    if (!HasWords(longest)) continue;
+    const auto line = std::count(text.begin(), text.begin() + at, '\n') + 1;
+    errors.push_back({absl::StrCat(source.path, ":", line), longest});
+  }
+  return errors;
+}
+
+std::vector<std::string> CheckPrintedErrors(
+    const SourceFile& page, const std::vector<SourceFile>& sources) {
+  const std::vector<ErrorFragment> documented = DocumentedErrorFragments(page);
+  std::vector<std::string> problems;
+  for (const SourceFile& source : sources) {
+    for (const ErrorFragment& error : PrintedErrors(source)) {
+      const bool has_row = std::any_of(
+          documented.begin(), documented.end(), [&](const ErrorFragment& row) {
+            return absl::StrContains(row.text, error.text) ||
+                   (row.text.size() >= kMinSharedText &&
+                    absl::StrContains(error.text, row.text));
+          });
+      if (has_row) continue;
+      problems.push_back(absl::StrCat(error.place, ": ", page.path,
+                                      " has no row for \"", error.text, "\""));
+    }
   }
   return problems;
 }

@@ -1,5 +1,5 @@
-// Holds docs/errors.md to the sources: every message that it lists is printed
-// by some source.
+// Holds docs/errors.md and the sources to each other: every message that the
+// page lists is printed by some source, and every error of a source has a row.
 //
 //   | message | status | means | do |
 //   |---|---|---|---|
@@ -35,6 +35,14 @@ std::vector<std::string> StringLiterals(absl::string_view text);
 
 // One sentence per fragment that no source prints.
 std::vector<std::string> CheckDocumentedErrors(
+    const SourceFile& page, const std::vector<SourceFile>& sources);
+
+// The longest literal of each call of absl::...Error in a source, at its line,
+// without the signs and spaces around it; calls without words are left out.
+std::vector<ErrorFragment> PrintedErrors(const SourceFile& source);
+
+// One sentence per error of `sources` that shares no words with the page.
+std::vector<std::string> CheckPrintedErrors(
     const SourceFile& page, const std::vector<SourceFile>& sources);
 
 }  // namespace eplb

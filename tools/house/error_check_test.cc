@@ -66,6 +66,35 @@ TEST(ErrorCheckTest, NamesWordsThatNoSourcePrints) {
               ElementsAre("docs/errors.md:3: no source prints \"gone\""));
 }
 
+TEST(ErrorCheckTest, FindsTheWordsOfEachErrorOfASource) {
+  const std::vector<ErrorFragment> errors = PrintedErrors(
+      {"a.cc",
+       "return absl::NotFoundError(\n    absl::StrCat(name, \": \", f(1),\n"
+       "    \" is no (such) \"\n    \"thing, \"));\n"
+       "return absl::InternalError(text);\nParseError(\"not of absl\");\n"
+       "return absl::InternalError(\"x\");\n"});
+  ASSERT_EQ(errors.size(), 1u);
+  EXPECT_EQ(errors[0].place, "a.cc:1");
+  EXPECT_EQ(errors[0].text, "is no (such) thing");
+}
+
+TEST(ErrorCheckTest, NamesErrorsWithoutARow) {
+  const SourceFile page = {
+      "docs/errors.md",
+      "| message | x |\n|---|---|\n| `... is no thing of ...`<br>`full` | x "
+      "|\n"};
+  const auto check = [&](const std::string& arguments) {
+    return CheckPrintedErrors(
+        page, {{"a.cc", absl::StrCat("absl::DataLossError(", arguments, ")")}});
+  };
+  EXPECT_THAT(check("StrCat(a, \" is no thing of \", b)"), IsEmpty());
+  EXPECT_THAT(check("\"it is no thing of mine\""), IsEmpty());
+  EXPECT_THAT(
+      check("\"the house is full\""),
+      ElementsAre("a.cc:1: docs/errors.md has no row for \"the house is "
+                  "full\""));
+}
+
 TEST(ErrorCheckTest, ReadsTheFirstCellsOfTablesOfMessagesAlone) {
   EXPECT_THAT(DocumentedErrorFragments(
                   {"a.md", "`text`\n| word | `x` |\n| `y` | z |\n"}),

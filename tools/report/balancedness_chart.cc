@@ -113,7 +113,8 @@ std::string Marks(const Report& report, const Scale& scale) {
   const size_t distance = all.size() / kMaxMarks + 1;
   std::string marks = "<g class=\"marks\">";
   for (size_t i = 0; i < all.size(); i += distance) {
-    const double x = scale.X(all[i].step);
+    // A rearrangement after the last step serves none that is shown.
+    const double x = scale.X(std::min(all[i].step, scale.last()));
     const std::string moved =
         all[i].moved_slots
             ? absl::StrCat(", ", *all[i].moved_slots, " slots moved")

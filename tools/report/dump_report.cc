@@ -1,5 +1,6 @@
 #include "tools/report/dump_report.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -14,6 +15,7 @@
 #include "absl/types/span.h"
 #include "eplb/core/placement.h"
 #include "eplb/core/status_macros.h"
+#include "eplb/load/dumped_rearrangement.h"
 #include "eplb/load/error_place.h"
 #include "eplb/load/load_dump.h"
 #include "policies/slot_retention.h"
@@ -63,6 +65,22 @@ int64_t MovedSlots(const LoadDumpRecord& before, const LoadDumpRecord& after) {
   return moved;
 }
 
+ReportRearrangement SumOf(int64_t step,
+                          absl::Span<const DumpedRearrangement> told) {
+  ReportRearrangement sum{
+      .step = step, .moved_slots = 0, .moved_bytes = 0, .plan_seconds = 0};
+  for (const DumpedRearrangement& rearrangement : told) {
+    *sum.moved_slots += rearrangement.moved_slots;
+    *sum.moved_bytes += rearrangement.moved_bytes;
+    *sum.plan_seconds += rearrangement.plan_seconds;
+    if (rearrangement.stall_seconds) {
+      sum.stall_seconds =
+          sum.stall_seconds.value_or(0) + *rearrangement.stall_seconds;
+    }
+  }
+  return sum;
+}
+
 // The rank loads of lines that have one placement, summed.
 struct RankLoadSums {
   int num_ranks = 0;
@@ -82,6 +100,8 @@ class DumpReader {
       EPLB_RETURN_IF_ERROR(ValidateSameModel(*first_, record));
     }
     const bool same = last_ && SameSlots(*last_, record);
+    told_.insert(told_.end(), record.rearrangements.begin(),
+                 record.rearrangements.end());
     if (last_ && !(same && last_->placement == record.placement)) {
       ReportRearrangement rearrangement{.step = num_lines_};
       if (same) rearrangement.moved_slots = MovedSlots(*last_, record);
@@ -105,6 +125,7 @@ class DumpReader {
           absl::StrCat(name, ": holds no complete record"));
     }
     UseStepsThatRise();
+    UseWhatIsTold();
     Summarize();
     Describe(name);
     return std::move(report_);
@@ -142,6 +163,34 @@ class DumpReader {
     }
   }
 
+  // A rearrangement that the dump tells of explains the changes of placement
+  // after its step, up to that of the next: in the background layers switch one
+  // by one, and may show in several lines.
+  void UseWhatIsTold() {
+    if (report_.step_name != "step") return;
+    std::vector<ReportRearrangement> rearrangements;
+    size_t used = 0;
+    bool goes_on = false;
+    for (const ReportRearrangement& seen : report_.rearrangements) {
+      const size_t first = used;
+      while (used < told_.size() && told_[used].step < seen.step) ++used;
+      if (first == used && goes_on) continue;
+      rearrangements.push_back(seen);
+      goes_on = first < used;
+      if (goes_on) {
+        rearrangements.back() = SumOf(seen.step, {&told_[first], used - first});
+      }
+    }
+    report_.rearrangements = std::move(rearrangements);
+    for (const DumpedRearrangement& told : told_) {
+      if (!told.stall_seconds) continue;
+      report_.total_stall_seconds =
+          report_.total_stall_seconds.value_or(0) + *told.stall_seconds;
+      report_.longest_stall_seconds = std::max(
+          report_.longest_stall_seconds.value_or(0), *told.stall_seconds);
+    }
+  }
+
   void Summarize() {
     constexpr int64_t kEnd = std::numeric_limits<int64_t>::max();
     const int num_layers = last_->placement.num_layers();
@@ -171,8 +220,12 @@ class DumpReader {
     report_.title = last_->model_name.empty()
                         ? "Expert load"
                         : absl::StrCat("Expert load of ", last_->model_name);
-    report_.source = absl::StrCat("Recorded in ", name, ": ", num_lines_,
-                                  " windows of loads.");
+    report_.source = absl::StrCat(
+        "Recorded in ", name, ": ", num_lines_, " windows of loads.",
+        report_.total_stall_seconds ? " A stall is the time of a "
+                                      "rearrangement between two steps, on "
+                                      "rank 0."
+                                    : "");
     const Placement& placement = last_->placement;
     const auto field = [&](const char* what, int64_t value) {
       report_.configuration.push_back({what, absl::StrCat(value)});
@@ -188,6 +241,7 @@ class DumpReader {
 
   Report report_;
   int64_t num_lines_ = 0;
+  std::vector<DumpedRearrangement> told_;
   // While they rise.
   std::vector<int64_t> steps_;
   std::optional<LoadDumpRecord> first_;

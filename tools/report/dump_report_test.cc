@@ -84,6 +84,69 @@ TEST_F(DumpReportTest, CountsLinesWhereStepsDoNotRise) {
   EXPECT_EQ(dump.report.rearrangements[0].step, 1);
 }
 
+// What a line tells of rearrangements, after its model.
+std::string Told(const std::string& rearrangements) {
+  return absl::StrCat(R"("model_name":"m","rearrangements":[)", rearrangements,
+                      "]");
+}
+
+TEST_F(DumpReportTest, ShowsTheTimesThatTheDumpTellsOf) {
+  EPLB_ASSERT_OK_AND_ASSIGN(
+      const DumpReport dump,
+      Read(Line(10, "1,1,1,1", "0,1,2,0") +
+           Line(20, "1,1,1,1", "1,0,2,0",
+                Told(R"({"step":10,"plan_seconds":0.25,"stall_seconds":0.5,)"
+                     R"("moved_slots":5,"moved_bytes":50})")) +
+           Line(30, "1,1,1,1", "1,0,2,0",
+                Told(R"({"step":25,"plan_seconds":0.5,"stall_seconds":2,)"
+                     R"("moved_slots":1,"moved_bytes":10},)"
+                     R"({"step":29,"plan_seconds":0.25,"stall_seconds":1,)"
+                     R"("moved_slots":2,"moved_bytes":20})")) +
+           Line(40, "1,1,1,1", "0,1,2,0")));
+  const Report& report = dump.report;
+  ASSERT_THAT(report.rearrangements, SizeIs(2));
+  EXPECT_EQ(report.rearrangements[0].step, 20);
+  EXPECT_EQ(report.rearrangements[0].plan_seconds, 0.25);
+  EXPECT_EQ(report.rearrangements[0].stall_seconds, 0.5);
+  EXPECT_EQ(report.rearrangements[0].moved_slots, 5);
+  EXPECT_EQ(report.rearrangements[0].moved_bytes, 50);
+  // Two between two lines.
+  EXPECT_EQ(report.rearrangements[1].step, 40);
+  EXPECT_EQ(report.rearrangements[1].plan_seconds, 0.75);
+  EXPECT_EQ(report.rearrangements[1].stall_seconds, 3);
+  EXPECT_EQ(report.rearrangements[1].moved_slots, 3);
+  EXPECT_EQ(report.longest_stall_seconds, 2);
+  EXPECT_EQ(report.total_stall_seconds, 3.5);
+}
+
+TEST_F(DumpReportTest, LayersThatSwitchOneByOneAreOneRearrangement) {
+  const std::string told =
+      Told(R"({"step":10,"plan_seconds":0.25,"moved_slots":5,)"
+           R"("moved_bytes":50})");
+  EPLB_ASSERT_OK_AND_ASSIGN(
+      const DumpReport dump,
+      Read(Line(10, "1,1,1,1", "0,1,2,0") + Line(11, "1,1,1,1", "1,0,2,0") +
+           Line(12, "1,1,1,1", "1,2,0,0") +
+           Line(13, "1,1,1,1", "1,2,0,0", told) +
+           Line(14, "1,1,1,1", "2,1,0,0")));
+  ASSERT_THAT(dump.report.rearrangements, SizeIs(1));
+  EXPECT_EQ(dump.report.rearrangements[0].step, 11);
+  EXPECT_EQ(dump.report.rearrangements[0].moved_slots, 5);
+  // Nobody waited.
+  EXPECT_EQ(dump.report.rearrangements[0].stall_seconds, std::nullopt);
+  EXPECT_EQ(dump.report.total_stall_seconds, std::nullopt);
+}
+
+TEST_F(DumpReportTest, RefusesTimesThatCannotBe) {
+  EXPECT_THAT(
+      Read(Line(1, "1,1,1,1", "0,1,2,0",
+                Told(R"({"step":1,"plan_seconds":-1})")))
+          .status(),
+      StatusIs(absl::StatusCode::kInvalidArgument,
+               HasSubstr("line 1: rearrangements: 0: plan_seconds: -1 is not a "
+                         "number in [0, 2^53]")));
+}
+
 TEST_F(DumpReportTest, AGroupThatChangesItsSizeMovesAnUnknownNumberOfSlots) {
   const std::string grown =
       R"({"world_size":3,"num_logical_experts":3,"step":9,)"

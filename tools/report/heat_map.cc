@@ -14,8 +14,9 @@ namespace eplb {
 namespace {
 
 // Where the next colour begins.
-constexpr double kClassBegins[] = {0.25, 0.5, 0.75, 0.95, 1.05,
-                                   1.25, 1.5, 2,    3};
+// Fine near the mean: that is where a balanced group is.
+constexpr double kClassBegins[] = {0.5, 0.75, 0.9, 0.97, 1.03,
+                                   1.1, 1.25, 1.5, 2};
 
 constexpr int kLeft = 34;
 constexpr int kTop = 22;

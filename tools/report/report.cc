@@ -21,6 +21,27 @@ std::optional<double> MeanOfPoints(const std::vector<ReportPoint>& points,
   return sum / static_cast<double>(count);
 }
 
+ReportTotals TotalsOf(const std::vector<ReportRearrangement>& rearrangements) {
+  ReportTotals totals;
+  double plan_seconds = 0;
+  int64_t plans = 0;
+  const auto add = [](std::optional<int64_t>& total,
+                      const std::optional<int64_t>& more) {
+    if (more) total = total.value_or(0) + *more;
+  };
+  for (const ReportRearrangement& rearrangement : rearrangements) {
+    ++totals.rearrangements;
+    add(totals.moved_slots, rearrangement.moved_slots);
+    add(totals.moved_bytes, rearrangement.moved_bytes);
+    plan_seconds += rearrangement.plan_seconds.value_or(0);
+    plans += rearrangement.plan_seconds.has_value();
+  }
+  if (plans > 0) {
+    totals.mean_plan_seconds = plan_seconds / static_cast<double>(plans);
+  }
+  return totals;
+}
+
 std::vector<ReportPoint> FoldPoints(const std::vector<ReportPoint>& points,
                                     int max_points) {
   const size_t size = (points.size() + max_points - 1) / max_points;

@@ -36,7 +36,7 @@ struct ReportRearrangement {
   int64_t step = 0;
   // The mean of the steps until the next; the page fills it from the points.
   std::optional<double> balancedness = {};
-  // Nothing where ranks or slots changed as well.
+  // Nothing where ranks or slots changed as well and nobody counted.
   std::optional<int64_t> moved_slots = {};
   std::optional<int64_t> moved_bytes = {};
   std::optional<double> plan_seconds = {};
@@ -54,6 +54,14 @@ struct ReportVariant {
   double balancedness_without = 0;
   double moved_slots_per_rearrangement = 0;
   double plan_seconds = 0;
+};
+
+// Of all rearrangements; nothing where none of them says.
+struct ReportTotals {
+  int64_t rearrangements = 0;
+  std::optional<int64_t> moved_slots = {};
+  std::optional<int64_t> moved_bytes = {};
+  std::optional<double> mean_plan_seconds = {};
 };
 
 struct Report {
@@ -75,6 +83,11 @@ struct Report {
   std::vector<ReportPoint> without = {};
   std::vector<ReportRearrangement> rearrangements = {};
 
+  // How long a serving thread waited, at a time and in all; the source says
+  // whose.
+  std::optional<double> longest_stall_seconds = {};
+  std::optional<double> total_stall_seconds = {};
+
   std::optional<RankLoadMap> ranks_before = {};
   std::optional<RankLoadMap> ranks_after = {};
 
@@ -89,6 +102,8 @@ struct Report {
 // The mean of the steps in [begin, end) that had tokens; nothing when none had.
 std::optional<double> MeanOfPoints(const std::vector<ReportPoint>& points,
                                    int64_t begin, int64_t end);
+
+ReportTotals TotalsOf(const std::vector<ReportRearrangement>& rearrangements);
 
 // At most `max_points` points: the means of as many consecutive points each
 // as are needed. Steps without tokens do not count.

@@ -64,6 +64,18 @@ void WriteRearrangements(JsonWriter& json, const Report& report) {
   json.EndArray();
 }
 
+void WriteTotals(JsonWriter& json, const Report& report,
+                 const ReportTotals& totals) {
+  json.Key("totals").BeginObject();
+  json.Field("rearrangements", totals.rearrangements);
+  OptionalField(json, "moved_slots", totals.moved_slots);
+  OptionalField(json, "moved_bytes", totals.moved_bytes);
+  OptionalField(json, "mean_plan_seconds", totals.mean_plan_seconds);
+  OptionalField(json, "longest_stall_seconds", report.longest_stall_seconds);
+  OptionalField(json, "total_stall_seconds", report.total_stall_seconds);
+  json.EndObject();
+}
+
 void WriteHottest(JsonWriter& json, const std::vector<HotExpert>& hottest) {
   json.Key("hottest_experts").BeginArray();
   for (const HotExpert& hot : hottest) {
@@ -96,7 +108,7 @@ void WriteVariants(JsonWriter& json, const std::vector<ReportVariant>& rows) {
 
 }  // namespace
 
-std::string ReportJson(const Report& report) {
+std::string ReportJson(const Report& report, const ReportTotals& totals) {
   JsonWriter json;
   json.BeginObject().Field("format", "eplb.report/1");
   json.Field("title", report.title).Field("source", report.source);
@@ -109,6 +121,7 @@ std::string ReportJson(const Report& report) {
   json.Field("before", report.before_label).Field("after", report.after_label);
   OptionalField(json, "balancedness_before", report.balancedness_before);
   OptionalField(json, "balancedness_after", report.balancedness_after);
+  WriteTotals(json, report, totals);
   json.Field("step_name", report.step_name);
   json.Key("steps").BeginArray();
   for (const ReportPoint& point : report.points) json.Value(point.step);

@@ -10,7 +10,8 @@
 namespace eplb {
 
 // Of format "eplb.report/1". All that the page shows and no more.
-std::string ReportJson(const Report& report);
+// `totals` are those of all rearrangements.
+std::string ReportJson(const Report& report, const ReportTotals& totals);
 
 }  // namespace eplb
 

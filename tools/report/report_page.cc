@@ -16,6 +16,7 @@
 #include "tools/report/report_script.h"
 #include "tools/report/report_style.h"
 #include "tools/report/report_tables.h"
+#include "tools/report/report_tiles.h"
 
 namespace eplb {
 namespace {
@@ -23,32 +24,8 @@ namespace {
 constexpr int kMaxPoints = 1500;
 constexpr size_t kMaxRearrangements = 500;
 
-std::string Tile(const std::string& name, const std::string& value) {
-  return absl::StrCat("<div><dt>", name, "</dt><dd>", value, "</dd></div>");
-}
-
-std::string Tiles(const Report& report) {
-  std::string tiles = "<dl class=\"tiles\">";
-  if (report.balancedness_before) {
-    tiles +=
-        Tile(absl::StrCat("Balancedness ", HtmlText(report.before_label)),
-             Figure("balancedness_before", *report.balancedness_before, 3));
-  }
-  if (report.balancedness_after) {
-    tiles += Tile(absl::StrCat("Balancedness ", HtmlText(report.after_label)),
-                  Figure("balancedness_after", *report.balancedness_after, 3));
-  }
-  if (report.balancedness_before && report.balancedness_after) {
-    tiles += Tile(
-        "Busiest rank over the mean",
-        BusiestText(*report.balancedness_before, *report.balancedness_after));
-  }
-  absl::StrAppend(
-      &tiles,
-      Tile("Rearrangements", absl::StrCat(report.rearrangements.size())),
-      MovedTiles(report), "</dl>");
-  return tiles;
-}
+// Where the script says what is under the pointer or the cursor.
+constexpr char kReadout[] = "<p class=\"readout\" aria-live=\"polite\"></p>";
 
 std::string KeyEntry(const char* kind, const std::string& name) {
   return absl::StrCat(
@@ -75,15 +52,15 @@ std::string BalancednessSection(const Report& report, size_t num_points) {
       BalancednessChart(report),
       "<figcaption>Mean rank load over the largest, averaged over the layers: "
       "1 is perfect. Triangles mark rearrangements.",
-      folded, "</figcaption><p class=\"readout\" aria-live=\"polite\"></p>",
-      "</figure></section>");
+      folded, "</figcaption>", kReadout,
+      "</figure><details><summary>Balancedness, as a table</summary>",
+      StepTable(report), "</details></section>");
 }
 
 std::string MapFigure(const char* id, const std::string& label,
                       const RankLoadMap& map) {
-  return absl::StrCat(
-      "<figure><h3>", HtmlText(label), "</h3>", HeatMap(id, label, map),
-      "<p class=\"readout\" aria-live=\"polite\"></p>", "</figure>");
+  return absl::StrCat("<figure><h3>", HtmlText(label), "</h3>",
+                      HeatMap(id, label, map), kReadout, "</figure>");
 }
 
 std::string RanksSection(const Report& report) {
@@ -99,8 +76,10 @@ std::string RanksSection(const Report& report) {
   return absl::StrCat(
       "<section class=\"long\"><div class=\"together\"><h2>Load of the "
       "ranks</h2><p class=\"soft\">"
-      "Each cell is a rank's load over the mean of its layer; layers run down, "
-      "ranks across.</p>",
+      "Each cell is what a rank carried over all steps of its side, over the "
+      "mean of its layer; layers run down, ranks across. What is uneven in "
+      "single steps and evens out over them shows in the balancedness "
+      "only.</p>",
       HeatScale(), "<div class=\"maps\">", maps, "</div></div>",
       "<details><summary>Layer by layer, as a table</summary>",
       LayerTable(report), "</details></section>");
@@ -138,7 +117,7 @@ Report Limited(Report report) {
 
 std::string ReportPage(const Report& full_report) {
   const Report report = Limited(full_report);
-  const size_t num_rearrangements = full_report.rearrangements.size();
+  const ReportTotals totals = TotalsOf(full_report.rearrangements);
   return absl::StrCat(
       "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
       "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src "
@@ -148,16 +127,18 @@ std::string ReportPage(const Report& full_report) {
       HtmlText(report.title), "</title>\n<style>", kReportStyle,
       "</style></head>\n<body><main>\n<header><h1>", HtmlText(report.title),
       "</h1><p class=\"soft\">", HtmlText(report.source), "</p></header>\n",
-      Tiles(full_report), "\n", Section("Combinations", VariantTable(report)),
-      "\n", BalancednessSection(report, full_report.points.size()), "\n",
+      ReportTiles(report, totals), "\n",
+      Section("Combinations", VariantTable(report)), "\n",
+      BalancednessSection(report, full_report.points.size()), "\n",
       RanksSection(report), "\n",
       Section("Hottest experts", HottestTable(report)), "\n",
-      Section("Rearrangements", RearrangementTable(report, num_rearrangements)),
+      Section("Rearrangements",
+              RearrangementTable(report, totals.rearrangements)),
       "\n", Section("Configuration", ConfigurationTable(report)),
       "\n<footer>Made by eplb.</footer>\n</main>\n"
       "<script type=\"application/json\" id=\"figures\">",
-      JsonForScript(ReportJson(report)), "</script>\n<script>", kReportScript,
-      "</script></body></html>\n");
+      JsonForScript(ReportJson(report, totals)), "</script>\n<script>",
+      kReportScript, "</script></body></html>\n");
 }
 
 absl::Status WriteReport(const std::string& name, const Report& report) {

@@ -46,6 +46,8 @@ Report SmallReport() {
                             .moved_bytes = 14 * 1024,
                             .plan_seconds = 0.0025,
                             .stall_seconds = 0.5}};
+  report.longest_stall_seconds = 0.5;
+  report.total_stall_seconds = 0.625;
   report.ranks_before = MakeRankLoadMap(1, 2, {3, 1});
   report.ranks_after = MakeRankLoadMap(1, 2, {2, 2});
   report.hottest = {
@@ -58,7 +60,18 @@ TEST(ReportPageTest, ShowsEveryFigureAndHasItInItsJson) {
   const std::string page = ReportPage(SmallReport());
   for (const char* part :
        {"<title>small</title>", "data-json=\"balancedness_after\">0.875<",
-        "2.00 &rarr; 1.14", "layer 0, rank 0: 1.500", "14.0 KiB",
+        "data-json=\"totals.rearrangements\">1<",
+        "data-json=\"totals.moved_slots\">14<",
+        "data-json=\"totals.moved_bytes\" "
+        "data-scale=\"0.0009765625\">14.0</span> KiB",
+        "data-json=\"totals.mean_plan_seconds\" data-scale=\"1000\">2.50<",
+        "data-json=\"totals.longest_stall_seconds\" "
+        "data-scale=\"1000\">500<",
+        "data-json=\"totals.total_stall_seconds\" data-scale=\"1000\">625<",
+        "layer 0, rank 0: 1.500",
+        "data-json=\"rearrangements.0.moved_bytes\" "
+        "data-scale=\"0.0009765625\">14.0</span> KiB",
+        "data-json=\"balancedness.2\">0.875<",
         "data-json=\"rearrangements.0.plan_seconds\" "
         "data-scale=\"1000\">2.500<",
         "data-json=\"rearrangements.0.stall_seconds\" "
@@ -74,6 +87,7 @@ TEST(ReportPageTest, ShowsEveryFigureAndHasItInItsJson) {
   EXPECT_EQ(figures["rearrangements"][0]["moved_slots"], 14);
   EXPECT_EQ(figures["ranks_before"]["load_over_mean"],
             Json::parse("[[1.5, 0.5]]"));
+  EXPECT_EQ(figures["totals"]["total_stall_seconds"], 0.625);
   EXPECT_EQ(figures["hottest_experts"][0]["ranks"], Json({0, 1}));
 }
 
@@ -122,6 +136,12 @@ TEST(ReportPageTest, MarksStepsHoweverLargeTheyAre) {
     EXPECT_GE(ticks, 9 + 1);
     EXPECT_LE(ticks, 9 + 12);
   }
+}
+
+TEST(ReportPageTest, MarksARearrangementAfterTheLastStepAtTheEdge) {
+  Report report = SmallReport();
+  report.rearrangements[0].step = 31;
+  EXPECT_THAT(ReportPage(report), HasSubstr("d=\"M948.0,18V258\""));
 }
 
 TEST(ReportPageTest, RearrangementsAreScoredUntilTheNext) {

@@ -12,8 +12,9 @@ inline constexpr char kReportScript[] = R"js(
 const report = JSON.parse(document.getElementById("figures").textContent);
 
 // Lets the reader walk through `count` values of `picture`; `columns` of them
-// are a row. show(index) returns what is said about a value.
-function walk(picture, count, columns, show) {
+// are a row. show(index) returns what is said about a value. Until now the
+// picture was an image; what takes keys is to screen readers an application.
+function walk(picture, kind, count, columns, show) {
   const readout = picture.parentElement.querySelector(".readout");
   const steps = {ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns,
                  ArrowDown: columns, PageUp: -10 * columns,
@@ -24,6 +25,15 @@ function walk(picture, count, columns, show) {
     readout.textContent = show(at);
   };
   picture.tabIndex = 0;
+  picture.setAttribute("role", "application");
+  picture.setAttribute("aria-roledescription", kind);
+  const keys = document.createElement("p");
+  keys.className = "keys";
+  keys.id = picture.id + "_keys";
+  keys.textContent = `Point at the ${kind}, or select it and press the arrow ` +
+      "keys, Home or End, to read its values.";
+  readout.after(keys);
+  picture.setAttribute("aria-describedby", keys.id);
   picture.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.altKey || event.metaKey) return;
     if (event.key === "Home") go(0);
@@ -48,7 +58,7 @@ if (chart) {
   const cursor = chart.querySelector(".cursor");
   const say = (values, i) =>
       values[i] === 0 ? "no tokens" : values[i].toFixed(4);
-  const go = walk(chart, steps.length, 1, (i) => {
+  const go = walk(chart, "chart", steps.length, 1, (i) => {
     const x = left + width * (steps[i] - steps[0]) / range;
     cursor.setAttribute("d", `M${x},${box.top}V${box.bottom}`);
     const without = report.balancedness_without;
@@ -72,7 +82,8 @@ if (chart) {
 
 for (const map of document.querySelectorAll(".heat")) {
   const cells = [...map.querySelectorAll("rect")];
-  const go = walk(map, cells.length, Number(map.dataset.columns), (i) => {
+  const columns = Number(map.dataset.columns);
+  const go = walk(map, "heat map", cells.length, columns, (i) => {
     map.querySelector(".at")?.classList.remove("at");
     cells[i].classList.add("at");
     return cells[i].textContent + " times the mean of the layer";

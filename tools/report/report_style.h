@@ -61,6 +61,7 @@ margin-right:.45em}
 .h8{fill:var(--h8)}.h9{fill:var(--h9)}
 rect.at{stroke:var(--text);stroke-width:1.5}
 .readout{min-height:1.5em;font-variant-numeric:tabular-nums;font-size:.9rem}
+.keys{color:var(--soft);font-size:.85rem;margin:.3rem 0 0}
 .scroll{overflow-x:auto}
 .scroll:focus-visible{outline:2px solid var(--with)}
 table{border-collapse:collapse;font-variant-numeric:tabular-nums;
@@ -76,13 +77,16 @@ tr.shown{font-weight:600}
 details{margin-top:.8rem}
 summary{cursor:pointer;color:var(--soft)}
 footer{margin-top:1.5rem;color:var(--soft);font-size:.85rem}
+@media (min-width:62rem){.tiles{
+grid-template-columns:repeat(var(--columns),1fr)}}
 @media print{html{font-size:10.5px}.together{break-inside:avoid}
 th,td{padding-top:.1rem;padding-bottom:.1rem}main{max-width:none;padding:0}
 section,.tiles div{border-color:#bbb;break-inside:avoid;padding:.5rem .7rem}
 section.long{break-inside:auto}tr,figure{break-inside:avoid}
 thead{display:table-header-group}
-.tiles{grid-template-columns:repeat(7,1fr)}
-.maps{grid-template-columns:1fr 1fr}.readout,.cursor{display:none}
+.tiles{grid-template-columns:repeat(var(--columns),1fr)}
+details::details-content{content-visibility:visible;block-size:auto}
+.maps{grid-template-columns:1fr 1fr}.readout,.keys,.cursor{display:none}
 *{print-color-adjust:exact;-webkit-print-color-adjust:exact}}
 )css";
 

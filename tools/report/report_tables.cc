@@ -4,13 +4,12 @@
 #include <cstddef>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
-#include "tools/byte_count.h"
 #include "tools/report/hot_experts.h"
 #include "tools/report/html.h"
 #include "tools/report/rank_load_map.h"
@@ -21,6 +20,7 @@ namespace {
 
 // More replicas are counted only.
 constexpr size_t kMaxShownRanks = 16;
+constexpr size_t kMaxShownSteps = 50;
 
 std::string Cell(const std::string& content) {
   return absl::StrCat("<td>", content, "</td>");
@@ -46,6 +46,18 @@ std::string Head(const std::vector<Column>& columns) {
   return head + "</tr></thead>";
 }
 
+// A table that can be wider than the page: a region with a name, so that the
+// keyboard reaches and scrolls it.
+std::string BeginScrolledTable(const std::string& caption,
+                               const std::vector<Column>& columns) {
+  const std::string name = HtmlText(caption);
+  return absl::StrCat(
+      "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"",
+      name, "\"><table><caption>", name, "</caption>", Head(columns),
+      "<tbody>");
+}
+constexpr char kEndScrolledTable[] = "</tbody></table></div>";
+
 std::string RowName(const std::string& content) {
   return absl::StrCat("<th scope=\"row\">", content, "</th>");
 }
@@ -56,32 +68,6 @@ bool Any(const Report& report, std::optional<T> ReportRearrangement::*field) {
   return std::any_of(
       report.rearrangements.begin(), report.rearrangements.end(),
       [&](const ReportRearrangement& r) { return (r.*field).has_value(); });
-}
-
-template <typename T>
-double Sum(const Report& report, std::optional<T> ReportRearrangement::*field) {
-  double sum = 0;
-  for (const ReportRearrangement& r : report.rearrangements) {
-    sum += static_cast<double>((r.*field).value_or(0));
-  }
-  return sum;
-}
-
-std::string Tile(absl::string_view name, const std::string& value) {
-  return absl::StrCat("<div><dt>", name, "</dt><dd>", value, "</dd></div>");
-}
-
-std::string Milliseconds(double seconds) {
-  return absl::StrFormat("%.3g ms", seconds * 1e3);
-}
-
-// A whole number with a thin space between groups of three digits.
-std::string WithThousands(double number) {
-  std::string digits = absl::StrFormat("%.0f", number);
-  for (size_t i = digits.size(); i > 3; i -= 3) {
-    digits.insert(i - 3, "&#8239;");
-  }
-  return digits;
 }
 
 // The busiest rank of a row and what it carries.
@@ -100,34 +86,35 @@ std::string BusiestCells(const std::string& id,
 
 }  // namespace
 
-std::string BusiestText(double balancedness_before, double balancedness_after) {
-  return absl::StrFormat("%.2f &rarr; %.2f", 1 / balancedness_before,
-                         1 / balancedness_after);
-}
-
-std::string MovedTiles(const Report& report) {
-  std::string tiles;
-  const double count = static_cast<double>(report.rearrangements.size());
-  if (Any(report, &ReportRearrangement::moved_slots)) {
-    tiles +=
-        Tile("Slots moved",
-             WithThousands(Sum(report, &ReportRearrangement::moved_slots)));
+std::string StepTable(const Report& report) {
+  const bool without = !report.without.empty();
+  const size_t distance =
+      (report.points.size() + kMaxShownSteps - 1) / kMaxShownSteps;
+  if (distance == 0) return "";
+  std::vector<Column> titles = {{report.step_name}};
+  if (without) titles.push_back({report.before_label});
+  titles.push_back({without ? report.after_label : "balancedness"});
+  const std::string caption =
+      distance == 1
+          ? "Balancedness"
+          : absl::StrCat("Balancedness, every ", distance, "th point");
+  std::string table = BeginScrolledTable(caption, titles);
+  const auto cell = [](const char* name, size_t i, double balancedness) {
+    return Cell(balancedness == 0
+                    ? "no tokens"
+                    : Figure(absl::StrCat(name, ".", i), balancedness, 3));
+  };
+  for (size_t i = 0; i < report.points.size(); i += distance) {
+    absl::StrAppend(
+        &table, "<tr>",
+        RowName(Figure(absl::StrCat("steps.", i),
+                       static_cast<double>(report.points[i].step), 0)),
+        without
+            ? cell("balancedness_without", i, report.without[i].balancedness)
+            : "",
+        cell("balancedness", i, report.points[i].balancedness), "</tr>");
   }
-  if (Any(report, &ReportRearrangement::moved_bytes)) {
-    tiles += Tile("Bytes moved",
-                  ByteCount(Sum(report, &ReportRearrangement::moved_bytes)));
-  }
-  if (Any(report, &ReportRearrangement::plan_seconds)) {
-    tiles += Tile(
-        "Mean plan time",
-        Milliseconds(Sum(report, &ReportRearrangement::plan_seconds) / count));
-  }
-  if (Any(report, &ReportRearrangement::stall_seconds)) {
-    tiles +=
-        Tile("Total stall",
-             Milliseconds(Sum(report, &ReportRearrangement::stall_seconds)));
-  }
-  return tiles;
+  return table + kEndScrolledTable;
 }
 
 std::string LayerTable(const Report& report) {
@@ -143,17 +130,15 @@ std::string LayerTable(const Report& report) {
     titles.push_back({absl::StrCat("busiest, ", *label)});
     titles.push_back({"over the mean"});
   }
-  std::string table = absl::StrCat(
-      "<div class=\"scroll\"><table><caption>The busiest rank of "
-      "each layer</caption>",
-      Head(titles), "<tbody>");
+  std::string table =
+      BeginScrolledTable("The busiest rank of each layer", titles);
   for (int row = 0; row < any->rows(); ++row) {
     absl::StrAppend(&table, "<tr>", RowName(any->RowName(row)),
                     BusiestCells("ranks_before", report.ranks_before, row),
                     BusiestCells("ranks_after", report.ranks_after, row),
                     "</tr>");
   }
-  return table + "</tbody></table></div>";
+  return table + kEndScrolledTable;
 }
 
 std::string HottestTable(const Report& report) {
@@ -219,7 +204,7 @@ std::string RearrangementTable(const Report& report,
         figure("balancedness", r.balancedness, 3),
         figure("moved_slots", r.moved_slots, 0),
         bytes ? Cell(r.moved_bytes
-                         ? ByteCount(static_cast<double>(*r.moved_bytes))
+                         ? BytesFigure(path + "moved_bytes", *r.moved_bytes)
                          : "&ndash;")
               : "",
         plan ? figure("plan_seconds", r.plan_seconds, 3, 1000) : "",

@@ -11,11 +11,8 @@
 
 namespace eplb {
 
-// What the busiest rank carries over the mean, from 1.85 to 1.12.
-std::string BusiestText(double balancedness_before, double balancedness_after);
-
-// Entries of a list: slots and bytes moved, planning and stall times.
-std::string MovedTiles(const Report& report);
+// Some steps, evenly chosen, and how even they were.
+std::string StepTable(const Report& report);
 
 // The busiest rank of each layer, before and after.
 std::string LayerTable(const Report& report);

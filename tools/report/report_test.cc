@@ -16,6 +16,17 @@ TEST(ReportTest, MeansAreOfTheStepsThatHadTokens) {
   EXPECT_EQ(MeanOfPoints(points, 6, 9), std::nullopt);
 }
 
+TEST(ReportTest, TotalsAreOfWhatIsKnown) {
+  const ReportTotals totals = TotalsOf({{.moved_slots = 3, .plan_seconds = 0.5},
+                                        {.moved_slots = 4},
+                                        {.plan_seconds = 0.25}});
+  EXPECT_EQ(totals.rearrangements, 3);
+  EXPECT_EQ(totals.moved_slots, 7);
+  EXPECT_EQ(totals.moved_bytes, std::nullopt);
+  EXPECT_EQ(totals.mean_plan_seconds, 0.375);
+  EXPECT_EQ(TotalsOf({}).moved_slots, std::nullopt);
+}
+
 TEST(ReportTest, FewPointsStayAsTheyAre) {
   const std::vector<ReportPoint> points = {{4, 0.5}, {7, 0}, {9, 1}};
   const std::vector<ReportPoint> folded = FoldPoints(points, 3);

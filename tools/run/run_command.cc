@@ -15,6 +15,7 @@
 #include "eplb/core/model_shape.h"
 #include "eplb/core/status_macros.h"
 #include "eplb/load/error_place.h"
+#include "eplb/load/output_file.h"
 #include "eplb/load/recorded_loads.h"
 #include "eplb/state/eplb_config.h"
 #include "policies/builtin_policies.h"
@@ -58,7 +59,6 @@ absl::Status ValidateSizes(const RunOptions& options, int num_ranks) {
 absl::Status ValidateMemory(const RunOptions& options, int num_ranks,
                             int num_ranks_here) {
   const double slots_per_rank =
-
       static_cast<double>(options.traffic.experts + options.redundant) /
       num_ranks;
   // One more layer to receive into.
@@ -71,6 +71,14 @@ absl::Status ValidateMemory(const RunOptions& options, int num_ranks,
       "the weights of ", num_ranks_here, " ranks take ", ByteCount(needed),
       "; this machine has ", ByteCount(there),
       " (--layers, --experts and --expert_bytes make them smaller)"));
+}
+
+// Before the work rather than after it.
+absl::Status CheckOutputFiles(const RunOptions& options) {
+  for (const std::string& name : {options.report, options.trace_out}) {
+    if (!name.empty()) EPLB_RETURN_IF_ERROR(CheckReplaceable(name));
+  }
+  return absl::OkStatus();
 }
 
 void WarnOfLauncher(const RunOptions& options, CommandOutput& output) {
@@ -134,6 +142,9 @@ absl::Status Run(RunOptions options, CommandOutput& output) {
   EPLB_RETURN_IF_ERROR(ValidateSizes(options, job.num_ranks));
   EPLB_RETURN_IF_ERROR(ValidateMemory(options, job.num_ranks,
                                       place.has_value() ? 1 : job.num_ranks));
+  if (!place.has_value() || place->rank == 0) {
+    EPLB_RETURN_IF_ERROR(CheckOutputFiles(options));
+  }
   EPLB_ASSIGN_OR_RETURN(const std::optional<RunResult> result,
                         RunRanks(job, place));
   if (!result.has_value()) return absl::OkStatus();
@@ -144,7 +155,7 @@ absl::Status Run(RunOptions options, CommandOutput& output) {
   output.Print(options.format.is_json()
                    ? absl::StrCat(RunResultJson(*result), "\n")
                    : RunResultText(*result, output.color()));
-  return absl::OkStatus();
+  return result->files_written;
 }
 
 }  // namespace

@@ -1,9 +1,11 @@
 // `eplb run` with ranks that are threads, from outside.
 
 #include <signal.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdint>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -20,6 +22,7 @@ namespace eplb {
 namespace {
 
 using ::testing::AllOf;
+using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using Json = nlohmann::json;
@@ -30,17 +33,22 @@ std::vector<std::string> RunWords(const std::vector<std::string>& flags) {
   return words;
 }
 
-// The result of a run that must succeed, verify everything and say nothing.
-Json ResultOf(std::vector<std::string> flags) {
-  flags.push_back("--format=json");
-  const ProgramResult result = RunProcess(RunWords(flags));
+// The result of a run that must succeed and verify everything.
+Json VerifiedResult(const ProgramResult& result) {
   EXPECT_EQ(result.exit_status, 0) << result.standard_error;
-  EXPECT_THAT(result.standard_error, IsEmpty());
   const Json json = Json::parse(result.standard_output, nullptr, false);
   EXPECT_TRUE(json.is_object()) << result.standard_output;
   EXPECT_EQ(json.value("weights_verified", false), true);
   EXPECT_EQ(json.value("outputs_match", false), true);
   return json;
+}
+
+// The same of a run that must also say nothing.
+Json ResultOf(std::vector<std::string> flags) {
+  flags.push_back("--format=json");
+  const ProgramResult result = RunProcess(RunWords(flags));
+  EXPECT_THAT(result.standard_error, IsEmpty());
+  return VerifiedResult(result);
 }
 
 void ExpectRefused(const std::vector<std::string>& flags,
@@ -87,13 +95,43 @@ TEST(RunCommandTest, EveryPolicyServesUnderDrift) {
 }
 
 TEST(RunCommandTest, LayersSwitchOneByOneInTheBackground) {
-  const Json json = ResultOf(
-      {"--async", "--steps=200", "--interval=40", "--window=40", "--ranks=4"});
+  // However long the workers take for it, and then through some more lines.
+  const TemporaryFolder folder;
+  StartedProcess run(
+      RunWords({"--async", "--steps=200000", "--interval=800", "--window=200",
+                "--ranks=4", "--layers=2", "--expert_bytes=4096",
+                "--format=json", "--dump_dir=" + folder.path()}));
+  WaitForDump(folder.path(), kRearranged, /*more_lines=*/1);
+  run.Signal(SIGINT);
+  const Json json = VerifiedResult(run.Wait());
   EXPECT_EQ(json["use_async"], true);
   EXPECT_GT(json["rearrangements"], 0);
   EXPECT_GT(json["moved_slots"], 0);
   EXPECT_GT(json["balancedness_after"],
             json["balancedness_before"].get<double>() + 0.1);
+}
+
+TEST(RunCommandTest, FlagsReachTheBalancer) {
+  // Nothing promises a gain of 1.
+  EXPECT_EQ(ResultOf({"--steps=20", "--interval=8", "--ranks=2",
+                      "--min_balancedness_gain=1"})["rearrangements"],
+            0);
+  const std::vector<std::string> flags = {"--steps=30", "--interval=12",
+                                          "--window=12", "--ranks=2",
+                                          "--traffic=lognormal:1,drift=0.5"};
+  const auto moved_with = [&](const std::string& flag) {
+    std::vector<std::string> all = flags;
+    all.push_back(flag);
+    return ResultOf(all)["moved_slots"].get<int64_t>();
+  };
+  const int64_t moved = moved_with("--load_decay=1");
+  EXPECT_NE(moved_with("--load_decay=0.01"), moved);
+  EXPECT_EQ(moved_with("--verify_checksums"), moved);
+  // One expert at a time, and less than one.
+  EXPECT_EQ(moved_with("--staging_bytes=65536"), moved);
+  const ProgramResult too_small = RunProcess(RunWords(
+      {"--steps=30", "--interval=8", "--ranks=2", "--staging_bytes=1000"}));
+  EXPECT_EQ(too_small.exit_status, 2) << too_small.standard_error;
 }
 
 TEST(RunCommandTest, ReplaysRecordedLoads) {
@@ -176,6 +214,59 @@ TEST(RunCommandTest, WritesAReportOfWhatItPrints) {
               result["balancedness_after"].get<double>(), 1e-5);
   EXPECT_EQ(figures.at("rearrangements").size(), result["rearrangements"]);
   EXPECT_THAT(page, HasSubstr("hierarchical on 2 ranks"));
+  const Json& totals = figures.at("totals");
+  for (const char* const field :
+       {"rearrangements", "moved_slots", "moved_bytes", "longest_stall_seconds",
+        "total_stall_seconds"}) {
+    EXPECT_EQ(totals.at(field), result[field]) << field;
+  }
+  EXPECT_GT(totals.at("mean_plan_seconds"), 0);
+  EXPECT_GT(figures.at("rearrangements")[0].at("stall_seconds"),
+            figures.at("rearrangements")[0].at("plan_seconds"));
+}
+
+TEST(RunCommandTest, AReportOfADumpHasTheTimesOfTheRun) {
+  const TemporaryFolder folder;
+  const Json result = ResultOf({"--steps=30", "--interval=10", "--ranks=2",
+                                "--dump_dir=" + folder.path()});
+  const ProgramResult report =
+      RunProcess({"tools/eplb", "report",
+                  "--input=" + folder.PathOf("run_expert_load.jsonl"),
+                  "--output=" + folder.PathOf("report.html")});
+  ASSERT_EQ(report.exit_status, 0) << report.standard_error;
+  const Json totals = PageFigures(folder.Read("report.html")).at("totals");
+  for (const char* const field :
+       {"rearrangements", "moved_slots", "moved_bytes"}) {
+    EXPECT_EQ(totals.at(field), result[field]) << field;
+  }
+  EXPECT_GT(totals.at("mean_plan_seconds"), 0);
+  EXPECT_GT(totals.at("longest_stall_seconds"), 0);
+  EXPECT_LE(totals.at("total_stall_seconds"), result["total_stall_seconds"]);
+}
+
+TEST(RunCommandTest, AFileThatCannotBeWrittenIsSaidBeforeTheWork) {
+  const TemporaryFolder folder;
+  for (const char* const flag : {"--report=", "--trace_out="}) {
+    ExpectRefused({"--steps=1000000", flag + folder.PathOf("no/file")},
+                  "NOT_FOUND: " + folder.PathOf("no/file"));
+  }
+}
+
+TEST(RunCommandTest, ALateFailureOfAFileLeavesTheResult) {
+  const TemporaryFolder folder;
+  const std::string place = folder.PathOf("place");
+  ASSERT_TRUE(std::filesystem::create_directory(place));
+  StartedProcess run(
+      RunWords({"--steps=1000000", "--ranks=2", "--dump_dir=" + folder.path(),
+                "--report=" + place + "/report.html"}));
+  WaitForDump(folder.path());
+  std::filesystem::remove_all(place);
+  run.Signal(SIGINT);
+  const ProgramResult result = run.Wait();
+  EXPECT_EQ(result.exit_status, 2);
+  EXPECT_THAT(result.standard_output, HasSubstr("weights verified: yes"));
+  EXPECT_THAT(result.standard_error,
+              HasSubstr("NOT_FOUND: " + place + "/report.html: cannot write"));
 }
 
 TEST(RunCommandTest, AnInterruptEndsTheRunAtAStepOfAllRanks) {
@@ -190,6 +281,23 @@ TEST(RunCommandTest, AnInterruptEndsTheRunAtAStepOfAllRanks) {
   EXPECT_THAT(result.standard_output, HasSubstr("weights verified: yes"));
 }
 
+TEST(RunCommandTest, ATerminalSeesHowFarTheRunIs) {
+  constexpr char kScript[] = "/usr/bin/script";
+  if (access(kScript, X_OK) != 0) GTEST_SKIP() << "no script here";
+  const ProgramResult result =
+      RunProcess({kScript, "--quiet", "--return", "--command",
+                  "tools/eplb run --steps=20 --interval=8 --ranks=2 --layers=1",
+                  "/dev/null"},
+                 {.environment = {"TERM=xterm"}});
+  EXPECT_EQ(result.exit_status, 0) << result.standard_output;
+  // Each line takes the place of the one before, and the last one goes.
+  EXPECT_THAT(result.standard_output,
+              AllOf(HasSubstr("step 1 of 20, balancedness 0."),
+                    HasSubstr("\r\x1b[Kstep 20 of 20, balancedness 0."),
+                    HasSubstr(", next rearrangement in "),
+                    ContainsRegex(" slots moved\r\x1b\\[K[^\r]*ranks  ")));
+}
+
 TEST(RunCommandTest, WhatCannotBeIsRefusedInOneLine) {
   ExpectRefused({"--ranks=7"}, "--redundant=16 on 7 ranks");
   ExpectRefused({"--nodes=3"}, "--ranks=8");
@@ -198,6 +306,10 @@ TEST(RunCommandTest, WhatCannotBeIsRefusedInOneLine) {
   ExpectRefused({"--traffic=zip:1"}, "zip:1");
   ExpectRefused({"--traffic=file:none.npy"}, "none.npy");
   ExpectRefused({"--expert_bytes=100"}, "[1024, ");
+  ExpectRefused({"--min_balancedness_gain=-0.1"}, "a number in [0, 1]");
+  ExpectRefused({"--load_decay=0"}, "a number above 0 and at most 1");
+  ExpectRefused({"--staging_bytes=-1"}, "--staging_bytes");
+  ExpectRefused({"--transfer_bytes_per_step=0"}, "--transfer_bytes_per_step");
   ExpectRefused({"--layers=4096", "--expert_bytes=2147483647"},
                 "RESOURCE_EXHAUSTED: the weights of 8 ranks take 640.2 TiB");
   ExpectRefused({"--spawn"}, "--spawn: needs --backend=gloo");

@@ -110,6 +110,26 @@ std::vector<Flag> WorkFlags(RunOptions& options) {
       BooleanFlag("async", "rearrange in the background", options.use_async)};
 }
 
+std::vector<Flag> BalancerFlags(RunOptions& options) {
+  return {
+      NumberFromFlag("min_balancedness_gain",
+                     "a plan that promises less is skipped", 0, 1,
+                     options.min_balancedness_gain),
+      NumberFlag("load_decay",
+                 "how much less a step counts than the one after it", 0, 1,
+                 options.load_decay),
+      BooleanFlag("verify_checksums",
+                  "compare a checksum of every row that moves",
+                  options.verify_checksums),
+      IntegerFlag("staging_bytes",
+                  "most memory to receive weights into; 0 for a rank's experts "
+                  "of one layer",
+                  0, kMaxInteger, options.staging_bytes),
+      IntegerFlag("transfer_bytes_per_step",
+                  "with --async: what a step may copy", 1, kMaxInteger,
+                  options.transfer_bytes_per_step)};
+}
+
 std::vector<Flag> OutputFlags(RunOptions& options) {
   return {TextFlag("dump_dir", "DIR", "writes the loads there, as a dump",
                    options.dump_dir),
@@ -149,7 +169,7 @@ absl::Status RunOptions::Validate() const {
 std::vector<Flag> RunFlags(RunOptions& options) {
   std::vector<Flag> flags = GroupFlags(options);
   for (const std::vector<Flag>& more :
-       {WorkFlags(options), PolicyFlags(options.policy),
+       {WorkFlags(options), PolicyFlags(options.policy), BalancerFlags(options),
         OutputFlags(options)}) {
     flags.insert(flags.end(), more.begin(), more.end());
   }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "eplb/state/eplb_config.h"
 #include "tools/command/flag.h"
 #include "tools/output_format.h"
 #include "tools/policy_flags.h"
@@ -40,6 +41,12 @@ struct RunOptions {
   int interval = 100;
   int window = 100;
   bool use_async = false;
+  double min_balancedness_gain = EplbConfig().min_balancedness_gain;
+  double load_decay = EplbConfig().load_decay;
+  bool verify_checksums = EplbConfig().verify_checksums;
+  int staging_bytes = static_cast<int>(EplbConfig().staging_bytes);
+  int transfer_bytes_per_step =
+      static_cast<int>(EplbConfig().transfer_bytes_per_step);
 
   std::string dump_dir;
   std::string report;

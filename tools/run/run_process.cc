@@ -96,12 +96,12 @@ absl::StatusOr<std::optional<RunResult>> RunSpawnedProcesses(RankJob job) {
   gloo.num_ranks = job.num_ranks;
   EPLB_ASSIGN_OR_RETURN(const std::unique_ptr<LocalRendezvous> rendezvous,
                         LocalRendezvous::Open(gloo.job_id));
-  EPLB_ASSIGN_OR_RETURN(
-      const std::optional<int> rank,
-      SpawnRanks(job.num_ranks, *job.clock, job.options->timeout + kGrace));
+  const StopSignal stop;
+  EPLB_ASSIGN_OR_RETURN(const std::optional<int> rank,
+                        SpawnRanks(job.num_ranks, *job.clock,
+                                   job.options->timeout + kGrace, stop));
   if (!rank.has_value()) return std::nullopt;
   gloo.rank = *rank;
-  const StopSignal stop;
   job.stop = &stop;
   return RunOverGloo(job, std::move(gloo), rendezvous->address());
 }

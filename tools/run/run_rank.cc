@@ -34,6 +34,7 @@
 #include "testing/traffic.h"
 #include "tools/report/report_page.h"
 #include "tools/run/expert_model.h"
+#include "tools/run/first_sentence.h"
 #include "tools/run/forward_pass.h"
 #include "tools/run/phase_balance.h"
 #include "tools/run/run_events.h"
@@ -60,6 +61,11 @@ EplbConfig ConfigOf(const RunOptions& options) {
   config.use_async = options.use_async;
   config.max_moves_per_layer = options.policy.max_moves_per_layer;
   config.target_balancedness = options.policy.target_balancedness;
+  config.min_balancedness_gain = options.min_balancedness_gain;
+  config.load_decay = options.load_decay;
+  config.verify_checksums = options.verify_checksums;
+  config.staging_bytes = options.staging_bytes;
+  config.transfer_bytes_per_step = options.transfer_bytes_per_step;
   config.collective_timeout = options.timeout;
   config.log_balancedness = !options.dump_dir.empty();
   config.log_balancedness_interval = 1 + options.traffic.steps / kDumpLines;
@@ -266,27 +272,27 @@ absl::Status RankRun::Verify() {
   figures_.slots_checked = audit_->slots_checked();
   figures_.outputs_checked = pass_->outputs_checked();
   EPLB_RETURN_IF_ERROR(figures_.Gather(*tokens_, Deadline()));
-  if (!audit_->wrong().empty()) return absl::InternalError(audit_->wrong());
-  if (!pass_->mismatch().empty()) {
-    return absl::InternalError(pass_->mismatch());
-  }
-  if (figures_.weights_verified == 0 || figures_.outputs_match == 0) {
-    return absl::InternalError(
-        "weights or outputs of another rank are wrong; its error says which");
-  }
-  return absl::OkStatus();
+  const std::string& wrong =
+      audit_->wrong().empty() ? pass_->mismatch() : audit_->wrong();
+  EPLB_ASSIGN_OR_RETURN(const std::string first_wrong,
+                        FirstSentence(*tokens_, wrong, Deadline()));
+  return first_wrong.empty() ? absl::OkStatus()
+                             : absl::InternalError(first_wrong);
 }
 
 absl::Status RankRun::WriteFiles(const RunResult& result,
                                  absl::Span<const int64_t> expert_loads) const {
+  absl::Status status;
   if (!options_.trace_out.empty()) {
-    EPLB_RETURN_IF_ERROR(ReplaceFile(options_.trace_out, trace_.Json()));
+    status.Update(ReplaceFile(options_.trace_out, trace_.Json()));
   }
-  if (options_.report.empty()) return absl::OkStatus();
-  return WriteReport(
-      options_.report,
-      RunReport(options_, result, balance_, events_.rearrangements(),
-                expert_loads, state_->placement(/*model=*/0)));
+  if (!options_.report.empty()) {
+    status.Update(WriteReport(
+        options_.report,
+        RunReport(options_, result, balance_, events_.rearrangements(),
+                  expert_loads, state_->placement(/*model=*/0))));
+  }
+  return status;
 }
 
 absl::StatusOr<RunResult> RankRun::Finish(int64_t steps) {
@@ -311,9 +317,8 @@ absl::StatusOr<RunResult> RankRun::Finish(int64_t steps) {
                    .moved_slots = totals.moved_slots,
                    .moved_bytes = totals.moved_bytes,
                    .figures = figures_};
-  if (job_.rank == 0) {
-    EPLB_RETURN_IF_ERROR(WriteFiles(result, expert_loads));
-  }
+  // The others have no part in it: the result stands without the files.
+  if (job_.rank == 0) result.files_written = WriteFiles(result, expert_loads);
   return result;
 }
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "eplb/core/event_sink.h"
 #include "eplb/core/placement.h"
@@ -37,6 +38,24 @@ std::vector<ReportField> Configuration(const RunOptions& options,
       {"rearranges", result.use_async ? "in the background" : "between steps"},
       {"steps between rearrangements", absl::StrCat(options.interval)},
       {"steps of the window", absl::StrCat(options.window)},
+      {"most moves per layer",
+       options.policy.max_moves_per_layer == 0
+           ? "any"
+           : absl::StrCat(options.policy.max_moves_per_layer)},
+      {"target balancedness (incremental)",
+       absl::StrCat(options.policy.target_balancedness)},
+      {"least gain in balancedness",
+       absl::StrCat(options.min_balancedness_gain)},
+      {"decay of loads per step", absl::StrCat(options.load_decay)},
+      {"checksums of what moves", options.verify_checksums ? "yes" : "no"},
+      {"staging", options.staging_bytes == 0
+                      ? "a rank's experts of one layer"
+                      : ByteCount(static_cast<double>(options.staging_bytes))},
+      {"copied in a step, at most",
+       result.use_async
+           ? ByteCount(static_cast<double>(options.transfer_bytes_per_step))
+           : "any"},
+      {"timeout", absl::FormatDuration(absl::FromChrono(options.timeout))},
       {"tokens of a rank in a step", absl::StrCat(options.tokens)},
       {"bytes of an expert",
        ByteCount(static_cast<double>(options.expert_bytes))},
@@ -64,7 +83,8 @@ Report RunReport(const RunOptions& options, const RunResult& result,
   report.source = absl::StrCat(
       "Measured by eplb run over ", result.steps,
       " steps. Before is up to the first rearrangement, after is since the "
-      "last layer switched.");
+      "last layer switched. A stall is the time that a serving thread spent "
+      "in Step, of the rank with the most.");
   report.configuration = Configuration(options, result);
   report.before_label = "before";
   report.after_label = "after";
@@ -75,14 +95,18 @@ Report RunReport(const RunOptions& options, const RunResult& result,
                              .balancedness = balancedness});
   }
   for (const RearrangementFinished& rearrangement : rearrangements) {
-    report.rearrangements.push_back({.step = rearrangement.step + 1,
-                                     .moved_slots = rearrangement.moved_slots,
-                                     .moved_bytes = rearrangement.moved_bytes});
+    report.rearrangements.push_back(
+        {.step = rearrangement.step + 1,
+         .moved_slots = rearrangement.moved_slots,
+         .moved_bytes = rearrangement.moved_bytes,
+         .plan_seconds = rearrangement.plan_seconds});
     // In the background nobody waits for it.
     if (!result.use_async) {
       report.rearrangements.back().stall_seconds = rearrangement.seconds;
     }
   }
+  report.longest_stall_seconds = result.longest_stall_seconds();
+  report.total_stall_seconds = result.total_stall_seconds();
   report.ranks_before = MakeRankLoadMap(
       placement.num_layers(), result.num_ranks, balance.rank_loads_before());
   if (balance.after() > 0) {

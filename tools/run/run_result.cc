@@ -21,14 +21,10 @@
 namespace eplb {
 namespace {
 
-double Seconds(int64_t nanoseconds) {
-  return static_cast<double>(nanoseconds) * 1e-9;
-}
-
 std::string YesOrNo(bool yes) { return yes ? "yes" : "no"; }
 
-std::string Milliseconds(int64_t nanoseconds) {
-  return absl::StrFormat("%.2f ms", Seconds(nanoseconds) * 1e3);
+std::string Milliseconds(double seconds) {
+  return absl::StrFormat("%.2f ms", seconds * 1e3);
 }
 
 }  // namespace
@@ -68,8 +64,8 @@ std::string RunResultJson(const RunResult& result) {
       .Field("rearrangements", result.rearrangements)
       .Field("moved_slots", result.moved_slots)
       .Field("moved_bytes", result.moved_bytes)
-      .Field("longest_stall_seconds", Seconds(figures.longest_stall_ns))
-      .Field("total_stall_seconds", Seconds(figures.total_stall_ns))
+      .Field("longest_stall_seconds", result.longest_stall_seconds())
+      .Field("total_stall_seconds", result.total_stall_seconds())
       .Field("weights_verified", figures.weights_verified != 0)
       .Field("outputs_match", figures.outputs_match != 0)
       .EndObject();
@@ -92,8 +88,8 @@ std::string RunResultText(const RunResult& result, bool color) {
   row("rearrangements", absl::StrCat(result.rearrangements));
   row("slots moved", absl::StrCat(result.moved_slots));
   row("bytes moved", ByteCount(static_cast<double>(result.moved_bytes)));
-  row("longest stall", Milliseconds(figures.longest_stall_ns));
-  row("stalls in all", Milliseconds(figures.total_stall_ns));
+  row("longest stall", Milliseconds(result.longest_stall_seconds()));
+  row("total stall", Milliseconds(result.total_stall_seconds()));
   return absl::StrCat(
       table.ToString(color),
       "\nweights verified: ", YesOrNo(figures.weights_verified != 0), " (",

@@ -18,6 +18,7 @@ struct RankFigures {
   int64_t outputs_match = 1;
   int64_t slots_checked = 0;
   int64_t outputs_checked = 0;
+  // Of a serving thread in Step, at a time and in all.
   int64_t longest_stall_ns = 0;
   int64_t total_stall_ns = 0;
 
@@ -40,6 +41,15 @@ struct RunResult {
   int64_t moved_slots = 0;
   int64_t moved_bytes = 0;
   RankFigures figures;
+  // What became of the files that rank 0 was to write.
+  absl::Status files_written = {};
+
+  double longest_stall_seconds() const {
+    return static_cast<double>(figures.longest_stall_ns) * 1e-9;
+  }
+  double total_stall_seconds() const {
+    return static_cast<double>(figures.total_stall_ns) * 1e-9;
+  }
 };
 
 // One object, "eplb.run/1".

@@ -1,6 +1,8 @@
 #include "tools/run/run_threads.h"
 
 #include <memory>
+#include <new>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -8,58 +10,86 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/synchronization/notification.h"
 #include "collectives/communicator.h"
 #include "collectives/in_process.h"
 #include "eplb/core/status_macros.h"
+#include "tools/run/failure_cause.h"
 #include "tools/run/run_rank.h"
 #include "tools/run/run_result.h"
 
 namespace eplb {
 namespace {
 
-// Of several errors the first.
-class FirstError {
+// What the ranks bring back. Thread-safe.
+class Outcome {
  public:
-  void Update(const absl::Status& status) {
+  void Add(int rank, absl::StatusOr<RunResult> of_rank) {
     absl::MutexLock lock(&mutex_);
-    status_.Update(status);
+    cause_.Update(of_rank.status());
+    if (rank == 0 && of_rank.ok()) result_ = *std::move(of_rank);
   }
-  absl::Status status() const {
+  absl::StatusOr<RunResult> Take() {
     absl::MutexLock lock(&mutex_);
-    return status_;
+    EPLB_RETURN_IF_ERROR(cause_.status());
+    return std::move(result_);
   }
 
  private:
-  mutable absl::Mutex mutex_;
-  absl::Status status_ ABSL_GUARDED_BY(mutex_);
+  absl::Mutex mutex_;
+  FailureCause cause_ ABSL_GUARDED_BY(mutex_);
+  RunResult result_ ABSL_GUARDED_BY(mutex_);
 };
+
+// No exception may leave a thread.
+absl::StatusOr<RunResult> RunRankWithinMachine(const RankJob& job) {
+  try {
+    return RunRank(job);
+  } catch (const std::bad_alloc&) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("rank ", job.rank, ": not enough memory"));
+  } catch (const std::system_error& error) {
+    return absl::ResourceExhaustedError(absl::StrCat(
+        "rank ", job.rank, ": cannot start a thread: ", error.what()));
+  }
+}
 
 }  // namespace
 
 absl::StatusOr<RunResult> RunThreads(const RankJob& job) {
   EPLB_ASSIGN_OR_RETURN(const std::unique_ptr<InProcessGroup> group,
                         InProcessGroup::Create(job.num_ranks, *job.clock));
-  FirstError first_error;
-  RunResult result;
+  Outcome outcome;
+  // Nobody is to wait for a rank whose thread cannot be had.
+  absl::Notification decided;
+  absl::Status started;
   const auto run_rank = [&](int rank) {
+    decided.WaitForNotification();
+    if (!started.ok()) return;
     const std::unique_ptr<CommunicatorFactory> factory =
         group->FactoryOfRank(rank);
     RankJob mine = job;
     mine.rank = rank;
     mine.factory = factory.get();
     if (rank > 0) mine.output = nullptr;
-    absl::StatusOr<RunResult> of_rank = RunRank(mine);
-    first_error.Update(of_rank.status());
-    if (rank == 0 && of_rank.ok()) result = *std::move(of_rank);
+    outcome.Add(rank, RunRankWithinMachine(mine));
   };
   std::vector<std::thread> threads;
-  for (int rank = 0; rank < job.num_ranks; ++rank) {
-    threads.emplace_back(run_rank, rank);
+  try {
+    for (int rank = 0; rank < job.num_ranks; ++rank) {
+      threads.emplace_back(run_rank, rank);
+    }
+  } catch (const std::system_error& error) {
+    started = absl::ResourceExhaustedError(
+        absl::StrCat("--ranks=", job.num_ranks, ": this machine gives ",
+                     threads.size(), " threads: ", error.what()));
   }
+  decided.Notify();
   for (std::thread& thread : threads) thread.join();
-  EPLB_RETURN_IF_ERROR(first_error.status());
-  return result;
+  EPLB_RETURN_IF_ERROR(started);
+  return outcome.Take();
 }
 
 }  // namespace eplb

@@ -2,6 +2,8 @@
 
 #include <signal.h>
 
+#include <thread>
+
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "eplb/core/clock.h"
@@ -10,6 +12,8 @@
 #include "policies/builtin_policies.h"
 #include "policies/policy_registry.h"
 #include "testing/status_matchers.h"
+#include "testing/temporary_folder.h"
+#include "tools/run/dump_watch_test.h"
 #include "tools/run/run_options.h"
 #include "tools/run/run_rank.h"
 #include "tools/run/run_result.h"
@@ -63,9 +67,17 @@ TEST_F(RunThreadsTest, RanksServeAndRearrangeBetweenSteps) {
 }
 
 TEST_F(RunThreadsTest, RanksServeAndRearrangeInTheBackground) {
+  const TemporaryFolder folder;
   options_.use_async = true;
-  options_.traffic.steps = 200;
-  const absl::StatusOr<RunResult> result = Run(3);
+  options_.dump_dir = folder.path();
+  options_.interval = 400;
+  // However long the workers take for a rearrangement.
+  options_.traffic.steps = 100'000;
+  absl::StatusOr<RunResult> result;
+  std::thread run([&] { result = Run(3); });
+  WaitForDump(folder.path(), kRearranged);
+  ASSERT_EQ(raise(SIGTERM), 0);
+  run.join();
   ASSERT_THAT(result, IsOk());
   EXPECT_EQ(result->figures.weights_verified, 1);
   EXPECT_EQ(result->figures.outputs_match, 1);

@@ -24,6 +24,7 @@
 #include "eplb/core/clock.h"
 #include "eplb/core/status_macros.h"
 #include "tools/command/exit_status.h"
+#include "tools/run/failure_cause.h"
 #include "tools/run/stop_signal.h"
 
 namespace eplb {
@@ -73,7 +74,8 @@ class Children {
   absl::StatusOr<bool> Fork();
 
   // Waits until all have ended, or until `grace` after the first bad end.
-  absl::Status Wait(const StopSignal& stop, Clock& clock,
+  // `stop_is_known` tells that they were forked after the wish.
+  absl::Status Wait(const StopSignal& stop, bool stop_is_known, Clock& clock,
                     std::chrono::milliseconds grace);
 
  private:
@@ -81,14 +83,17 @@ class Children {
   std::vector<pollfd> LifeLines() const;
   void Signal(int signal_number) const;
   int Reap(const Child& child) const;
-  // Takes leave of those that have ended, and notes in `cause_` what did.
+  // Takes leave of those that have ended, and notes why.
   void ReapEnded();
+  absl::Status Cause() const {
+    return signal_.ok() ? cause_.status() : signal_;
+  }
 
   std::vector<Child> children_;  // By rank; life_line is -1 after the end.
-  // The first bad end. The others follow from a signal, even if they are seen
-  // first.
-  absl::Status cause_;
-  bool cause_is_signal_ = false;
+  // The first end by a signal, from which all others follow even if they are
+  // seen first; else the bad end that is the cause.
+  absl::Status signal_;
+  FailureCause cause_;
 };
 
 absl::StatusOr<bool> Children::Fork() {
@@ -144,9 +149,10 @@ void Children::ReapEnded() {
     child.life_line = -1;
     const absl::Status end =
         HowItEnded(static_cast<int>(rank), child.process, status);
-    if (cause_.ok() || (WIFSIGNALED(status) && !cause_is_signal_)) {
-      cause_ = end;
-      cause_is_signal_ = WIFSIGNALED(status);
+    if (WIFSIGNALED(status)) {
+      signal_.Update(end);
+    } else {
+      cause_.Update(end);
     }
   }
 }
@@ -163,9 +169,9 @@ bool Children::AnyLives() const {
                      [](const Child& child) { return child.life_line >= 0; });
 }
 
-absl::Status Children::Wait(const StopSignal& stop, Clock& clock,
-                            std::chrono::milliseconds grace) {
-  bool stop_handed_on = false;
+absl::Status Children::Wait(const StopSignal& stop, bool stop_is_known,
+                            Clock& clock, std::chrono::milliseconds grace) {
+  bool stop_handed_on = stop_is_known;
   SteadyTime deadline = SteadyTime::max();
   while (AnyLives() && clock.Now() < deadline) {
     if (stop.requested() && !std::exchange(stop_handed_on, true)) {
@@ -178,25 +184,30 @@ absl::Status Children::Wait(const StopSignal& stop, Clock& clock,
     std::vector<pollfd> polls = LifeLines();
     poll(polls.data(), polls.size(), static_cast<int>(wait.count()));
     ReapEnded();
-    if (!cause_.ok() && deadline == SteadyTime::max()) {
+    if (!Cause().ok() && deadline == SteadyTime::max()) {
       deadline = clock.Now() + grace;
     }
   }
-  return cause_;
+  return Cause();
 }
 
 }  // namespace
 
 absl::StatusOr<std::optional<int>> SpawnRanks(int num_ranks, Clock& clock,
-                                              std::chrono::milliseconds grace) {
-  // A child has the default again when it returns from here.
-  const StopSignal stop;
+                                              std::chrono::milliseconds grace,
+                                              const StopSignal& stop) {
   Children children;
-  for (int rank = 0; rank < num_ranks; ++rank) {
-    EPLB_ASSIGN_OR_RETURN(const bool is_child, children.Fork());
-    if (is_child) return rank;
+  bool stop_is_known;
+  {
+    // A wish in between would be known to some children and not to others.
+    const HeldStopSignals held;
+    stop_is_known = stop.requested();
+    for (int rank = 0; rank < num_ranks; ++rank) {
+      EPLB_ASSIGN_OR_RETURN(const bool is_child, children.Fork());
+      if (is_child) return rank;
+    }
   }
-  EPLB_RETURN_IF_ERROR(children.Wait(stop, clock, grace));
+  EPLB_RETURN_IF_ERROR(children.Wait(stop, stop_is_known, clock, grace));
   return std::nullopt;
 }
 

@@ -1,5 +1,6 @@
 #include "tools/run/spawn_ranks.h"
 
+#include <poll.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -15,6 +16,7 @@
 #include "gtest/gtest.h"
 #include "testing/status_matchers.h"
 #include "testing/temporary_folder.h"
+#include "tools/run/stop_signal.h"
 
 namespace eplb {
 namespace {
@@ -26,8 +28,9 @@ using ::testing::HasSubstr;
 absl::Status Spawn(int num_ranks, std::chrono::milliseconds grace,
                    absl::FunctionRef<int(int)> body) {
   SystemClock clock;
+  const StopSignal stop;
   const absl::StatusOr<std::optional<int>> rank =
-      SpawnRanks(num_ranks, clock, grace);
+      SpawnRanks(num_ranks, clock, grace, stop);
   if (rank.ok() && rank->has_value()) _exit(body(**rank));
   return rank.status();
 }
@@ -101,6 +104,34 @@ TEST(SpawnRanksTest, TheWishToStopIsHandedOn) {
               IsOk());
   close(ready[0]);
   close(ready[1]);
+}
+
+// Ends well when it learns of the wish to stop.
+int UntilStopped(const StopSignal& stop) {
+  while (!stop.requested()) poll(nullptr, 0, /*timeout=*/1);
+  return 0;
+}
+
+TEST(SpawnRanksTest, AWishFromBeforeTheForkReachesAllRanks) {
+  SystemClock clock;
+  const StopSignal stop;
+  ASSERT_EQ(raise(SIGINT), 0);
+  const absl::StatusOr<std::optional<int>> rank =
+      SpawnRanks(3, clock, std::chrono::seconds(30), stop);
+  if (rank.ok() && rank->has_value()) _exit(UntilStopped(stop));
+  EXPECT_THAT(rank, IsOk());
+}
+
+TEST(SpawnRanksTest, AWishDuringTheForksReachesAllRanks) {
+  SystemClock clock;
+  const StopSignal stop;
+  const absl::StatusOr<std::optional<int>> rank =
+      SpawnRanks(8, clock, std::chrono::seconds(30), stop);
+  if (rank.ok() && rank->has_value()) {
+    if (**rank == 0) kill(getppid(), SIGINT);
+    _exit(UntilStopped(stop));
+  }
+  EXPECT_THAT(rank, IsOk());
 }
 
 }  // namespace

@@ -33,4 +33,16 @@ StopSignal::~StopSignal() {
 
 bool StopSignal::requested() const { return stop_requested; }
 
+HeldStopSignals::HeldStopSignals() {
+  sigset_t stop_signals;
+  sigemptyset(&stop_signals);
+  sigaddset(&stop_signals, SIGINT);
+  sigaddset(&stop_signals, SIGTERM);
+  pthread_sigmask(SIG_BLOCK, &stop_signals, &old_mask_);
+}
+
+HeldStopSignals::~HeldStopSignals() {
+  pthread_sigmask(SIG_SETMASK, &old_mask_, nullptr);
+}
+
 }  // namespace eplb

@@ -27,6 +27,19 @@ class StopSignal {
   struct sigaction old_terminate_;
 };
 
+// While it lives, SIGINT and SIGTERM do not reach this thread: they come in
+// when it goes.
+class HeldStopSignals {
+ public:
+  HeldStopSignals();
+  HeldStopSignals(const HeldStopSignals&) = delete;
+  HeldStopSignals& operator=(const HeldStopSignals&) = delete;
+  ~HeldStopSignals();
+
+ private:
+  sigset_t old_mask_;
+};
+
 }  // namespace eplb
 
 #endif  // EPLB_TOOLS_RUN_STOP_SIGNAL_H_

@@ -35,5 +35,15 @@ TEST(StopSignalTest, LeavesSignalsAsTheyWere) {
       testing::KilledBySignal(SIGTERM), "");
 }
 
+TEST(StopSignalTest, ASignalThatIsHeldComesInAfterwards) {
+  const StopSignal stop;
+  {
+    const HeldStopSignals held;
+    ASSERT_EQ(raise(SIGTERM), 0);
+    EXPECT_FALSE(stop.requested());
+  }
+  EXPECT_TRUE(stop.requested());
+}
+
 }  // namespace
 }  // namespace eplb

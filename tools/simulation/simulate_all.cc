@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <new>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -70,7 +71,11 @@ absl::StatusOr<std::vector<Simulation>> SimulateAll(
   std::vector<std::thread> threads;
   const size_t num_threads =
       std::min<size_t>(combinations.size(), std::max(options.num_threads, 1));
-  for (size_t i = 1; i < num_threads; ++i) threads.emplace_back(work);
+  try {
+    for (size_t i = 1; i < num_threads; ++i) threads.emplace_back(work);
+  } catch (const std::system_error&) {
+    // The machine gives no more; those that are there do the work.
+  }
   work();
   for (std::thread& thread : threads) thread.join();
 
