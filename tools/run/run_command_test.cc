@@ -127,11 +127,13 @@ TEST(RunCommandTest, FlagsReachTheBalancer) {
   const int64_t moved = moved_with("--load_decay=1");
   EXPECT_NE(moved_with("--load_decay=0.01"), moved);
   EXPECT_EQ(moved_with("--verify_checksums"), moved);
-  // One expert at a time, and less than one.
-  EXPECT_EQ(moved_with("--staging_bytes=65536"), moved);
+  // Few experts at a time, and less than one.
+  EXPECT_EQ(moved_with("--staging_bytes=70000"), moved);
   const ProgramResult too_small = RunProcess(RunWords(
       {"--steps=30", "--interval=8", "--ranks=2", "--staging_bytes=1000"}));
-  EXPECT_EQ(too_small.exit_status, 2) << too_small.standard_error;
+  EXPECT_EQ(too_small.exit_status, 2);
+  EXPECT_THAT(too_small.standard_error,
+              HasSubstr("staging_bytes is 1000; one expert needs"));
 }
 
 TEST(RunCommandTest, ReplaysRecordedLoads) {
