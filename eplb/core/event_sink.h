@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -52,6 +53,9 @@ struct StepStatistics {
   // Of each layer; 0 for one without tokens.
   std::vector<double> layer_balancedness = {};
   int64_t steps_until_rearrangement = 0;
+  // In the first report of a placement: what was planned for it, to be seen
+  // beside what it has achieved.
+  std::optional<double> balancedness_planned = std::nullopt;
   // Where it was asked for.
   std::shared_ptr<const TokenTable> table = nullptr;
 };
@@ -74,6 +78,9 @@ struct RearrangementFinished {
   double plan_seconds = 0;
   double balancedness_before = 0;
   double balancedness_planned = 0;
+  // Of the policy: sentences for people, the same at every rearrangement that
+  // has the cause.
+  std::vector<std::string> warnings = {};
 };
 
 // The plan promised too little, or there was nothing to plan from.
@@ -81,6 +88,7 @@ struct RearrangementSkipped {
   std::string model;
   int64_t step = 0;
   std::string reason;
+  std::vector<std::string> warnings = {};
 };
 
 // The old placement goes on serving.

@@ -1,5 +1,6 @@
 #include "eplb/state/eplb_state.h"
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -41,6 +42,11 @@ absl::Status CheckDependencies(const EplbDependencies& dependencies) {
   return check("clock", dependencies.clock);
 }
 
+struct LocalParts {
+  const PlacementPolicy* policy = nullptr;
+  std::unique_ptr<Stream> stream;
+};
+
 absl::Status CheckBackgroundChannel(const EplbConfig& config,
                                     const EplbDependencies& dependencies) {
   if (!config.use_async || dependencies.data_has_dedicated_order) {
@@ -57,6 +63,18 @@ absl::Status CheckBackgroundChannel(const EplbConfig& config,
       "go through pinned host memory. Or set data_has_dedicated_order where "
       "all "
       "NCCL operations of the process are known to be issued in one order");
+}
+
+absl::StatusOr<LocalParts> MakeLocalParts(
+    const EplbConfig& config, const EplbDependencies& dependencies) {
+  EPLB_RETURN_IF_ERROR(config.Validate());
+  EPLB_RETURN_IF_ERROR(CheckBackgroundChannel(config, dependencies));
+  LocalParts parts;
+  EPLB_ASSIGN_OR_RETURN(parts.policy,
+                        dependencies.policies->Find(config.policy));
+  EPLB_RETURN_IF_ERROR(dependencies.device->BindThread());
+  EPLB_ASSIGN_OR_RETURN(parts.stream, dependencies.device->CreateStream());
+  return parts;
 }
 
 absl::StatusOr<ExpertLoads> NoLoads(const ModelShape& shape) {
@@ -87,28 +105,26 @@ uint64_t IdentityHash(const std::string& name, const ModelShape& shape,
 
 absl::StatusOr<std::unique_ptr<EplbState>> EplbState::Create(
     EplbConfig config, const EplbDependencies& dependencies) {
-  EPLB_RETURN_IF_ERROR(config.Validate());
   EPLB_RETURN_IF_ERROR(CheckDependencies(dependencies));
-  EPLB_RETURN_IF_ERROR(CheckBackgroundChannel(config, dependencies));
-  EPLB_ASSIGN_OR_RETURN(const PlacementPolicy* const policy,
-                        dependencies.policies->Find(config.policy));
-  EPLB_RETURN_IF_ERROR(dependencies.device->BindThread());
-  EPLB_ASSIGN_OR_RETURN(std::unique_ptr<Stream> stream,
-                        dependencies.device->CreateStream());
+  absl::StatusOr<LocalParts> parts = MakeLocalParts(config, dependencies);
   GroupOptions options;
   options.name = dependencies.name;
   options.control_factory = dependencies.control_factory;
   options.data_factory = dependencies.data_factory;
   options.node_of_job_rank = dependencies.node_of_job_rank;
-  options.timeout = config.collective_timeout;
   options.clock = dependencies.clock;
+  if (config.collective_timeout > std::chrono::nanoseconds(0)) {
+    options.timeout = config.collective_timeout;
+  }
+  // Also on a rank that cannot go on, so that the others need not wait for it.
   EPLB_ASSIGN_OR_RETURN(
       std::unique_ptr<Group> group,
       Group::Create(std::move(options), dependencies.members,
                     *dependencies.control, dependencies.data, config.Fields()));
+  EPLB_RETURN_IF_ERROR(group->AgreeOn(parts.status()));
   auto state = std::unique_ptr<EplbState>(
-      new EplbState(std::move(config), dependencies, *policy, std::move(group),
-                    std::move(stream)));
+      new EplbState(std::move(config), dependencies, *parts->policy,
+                    std::move(group), std::move(parts->stream)));
   if (state->config_.use_async) {
     EPLB_RETURN_IF_ERROR(state->CreateBackground());
   }
@@ -204,6 +220,7 @@ absl::StatusOr<std::unique_ptr<Model>> EplbState::CreateModel(
 }
 
 absl::Status EplbState::OpenDump(Model& model) {
+  model.dump().reset();
   if (config_.expert_load_dump_dir.empty() || group_->rank() != 0) {
     return absl::OkStatus();
   }
@@ -211,6 +228,13 @@ absl::Status EplbState::OpenDump(Model& model) {
       LoadDumpWriter writer,
       LoadDumpWriter::Open(config_.expert_load_dump_dir, model.name()));
   model.dump().emplace(std::move(writer));
+  return absl::OkStatus();
+}
+
+absl::Status EplbState::ShareWhetherDumped(const Model& model) {
+  int64_t has_dump = model.has_dump() ? 1 : 0;
+  EPLB_RETURN_IF_ERROR(group_->AllReduceSum({&has_dump, 1}));
+  with_dump_ = has_dump > 0;
   return absl::OkStatus();
 }
 
@@ -233,10 +257,7 @@ absl::Status EplbState::AddModel(const std::string& name,
   EPLB_RETURN_IF_ERROR(group_->CompareModel(
       IdentityHash(name, shape, options, (*model)->placement()),
       (*model)->shuffler().weights().LayoutHash()));
-  // Whether the dump is on is rank 0's to know; all send their windows then.
-  int64_t has_dump = (*model)->dump().has_value() ? 1 : 0;
-  EPLB_RETURN_IF_ERROR(group_->AllReduceSum({&has_dump, 1}));
-  with_dump_ = has_dump > 0;
+  EPLB_RETURN_IF_ERROR(ShareWhetherDumped(**model));
   models_.Add(*std::move(model));
   counter_.Restart();
   if (start == nullptr) return absl::OkStatus();

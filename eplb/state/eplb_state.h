@@ -261,6 +261,8 @@ class EplbState {
       const std::string& name, const ModelShape& shape, ExpertWeights weights,
       const ModelOptions& options, const StartingLoads* start);
   absl::Status OpenDump(Model& model);
+  // Whether the dump is on is rank 0's to know; all send their windows then.
+  absl::Status ShareWhetherDumped(const Model& model);
 
   absl::Status CreateBackground();
   bool is_in_background() const {
@@ -277,8 +279,12 @@ class EplbState {
   absl::Status RecordPasses(Stream& stream);
   absl::Status DropPasses(Stream& stream);
   absl::Status Profile(Stream& stream);
+  absl::Status ProfileChannels(Group& group);
 
   absl::Status CheckLoads(absl::Span<const ExpertLoads> loads) const;
+  // Gathers the ranks and their loads; a failure is that of a rearrangement.
+  absl::StatusOr<std::vector<ExpertLoads>> BeginRearrangement(
+      const RearrangeOptions& options, Stream& stream, absl::Status& recorded);
   // A pass of this rank that could not be read is missing, and told by
   // `recorded`: the others go on, and so does this rank.
   absl::StatusOr<std::vector<ExpertLoads>> LoadsFor(
@@ -297,15 +303,30 @@ class EplbState {
   // What the ranks of a group that grows tell those that join.
   absl::StatusOr<JoiningState> DescribeModels(
       const RearrangeOptions& options) const;
-  // The rest of a growth, the same on all ranks but for where models and loads
-  // come from: `joining` on a rank that joins, else those that are there.
-  absl::StatusOr<std::vector<ExpertLoads>> FinishGrowth(
-      JoiningState mine, absl::Span<const ExpertLoads> given,
-      std::vector<JoiningModel>* joining, Stream& stream);
+  // What a rank of a growing group comes back to when the growth fails.
+  struct GroupBeforeGrowth {
+    GroupMembers members = {};
+    int rank = 0;
+    int num_redundant_experts = 0;
+    std::vector<Placement> placements = {};
+  };
+  absl::StatusOr<std::vector<ExpertLoads>> JoinWith(
+      const ResizeOptions& resize, JoiningState state,
+      absl::Span<const ExpertLoads> given, Stream& stream);
+  // Returns `failure`, or what was in the way of going back after it.
+  absl::Status GoBack(GroupBeforeGrowth before, absl::Status failure,
+                      Stream& stream);
+  // What all ranks do once they hold the same models, or know by `mine` why
+  // this one does not. Returns the loads.
+  absl::StatusOr<std::vector<ExpertLoads>> BeginTogether(
+      const JoiningState& state, absl::Status mine,
+      absl::Span<const ExpertLoads> given, Stream& stream);
   absl::Status AddJoiningModels(const JoiningState& state,
                                 std::vector<JoiningModel> joining);
   absl::Status ResizeModels(absl::Span<const Placement> placements,
                             Stream& stream);
+  // On rank 0; the others have none.
+  absl::Status OpenDumps();
   absl::StatusOr<std::vector<ExpertLoads>> ShareLoads(
       absl::Span<const ExpertLoads> mine);
   absl::Status FinishShrink(const ResizeOptions& resize, Stream& stream);

@@ -52,6 +52,10 @@ absl::Status EplbState::StartBackground() {
   }
   // All ranks are here, with the same models.
   EPLB_RETURN_IF_ERROR(Begin(*stream_));
+  if (!background_->group().is_connected()) {
+    // A resize could not connect it.
+    EPLB_RETURN_IF_ERROR(ResizeBackground(group_->members()));
+  }
   background_->Start(forward_id_);
   return absl::OkStatus();
 }

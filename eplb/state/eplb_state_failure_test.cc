@@ -120,6 +120,55 @@ TEST(EplbStateFailureTest, NamesTheRankThatKnowsOtherNodes) {
                           HasSubstr("5 x 0, 3 x 1"), HasSubstr("rank 3")))));
 }
 
+TEST(EplbStateFailureTest, TellsAllWhyOneRankCannotCreateTheState) {
+  EXPECT_THAT(OnEightRanks([](int job_rank, TestRank& rank) {
+                if (job_rank != 6) {
+                  EXPECT_THAT(rank.policies.Register(
+                                  "mine", std::make_unique<ScriptedPolicy>(
+                                              1, absl::OkStatus())),
+                              IsOk());
+                }
+                EplbConfig config = Config();
+                config.policy = "mine";
+                return rank.Create(config);
+              }),
+              Each(StatusIs(absl::StatusCode::kNotFound, HasSubstr("mine"))));
+  EXPECT_THAT(
+      OnEightRanks([](int job_rank, TestRank& rank) {
+        EplbConfig config = Config();
+        if (job_rank == 6) config.window_size = 0;
+        return rank.Create(config);
+      }),
+      Each(StatusIs(absl::StatusCode::kFailedPrecondition,
+                    AllOf(HasSubstr("window_size"), HasSubstr("rank 6")))));
+}
+
+TEST(EplbStateFailureTest, RefusesCountersThatARowDoesNotFitInto) {
+  EXPECT_THAT(
+      OnEightRanks([](int, TestRank& rank) -> absl::Status {
+        EPLB_RETURN_IF_ERROR(rank.Create(Config()));
+        std::vector<int32_t> counts(2 * 16);
+        EXPECT_THAT(
+            rank.AddModel("main", kShape, {.counts = {counts.data(), 15}}),
+            StatusIs(absl::StatusCode::kInvalidArgument,
+                     AllOf(HasSubstr("layer_stride is 15"),
+                           HasSubstr("16 counters"))));
+        // Room for more ranks is room for more counters.
+        EXPECT_THAT(
+            rank.AddModel("main", kShape,
+                          {.counts = {counts.data(), 16}, .max_ranks = 9}),
+            StatusIs(absl::StatusCode::kInvalidArgument,
+                     HasSubstr("18 counters")));
+        EXPECT_THAT(rank.AddModel("main", kShape, {.max_ranks = 1 << 30}),
+                    StatusIs(absl::StatusCode::kInvalidArgument,
+                             AllOf(HasSubstr("max_ranks is 1073741824"),
+                                   HasSubstr("0 to 536870912"))));
+        rank.engines.clear();
+        return rank.AddModel("main", kShape, {.counts = {counts.data(), 16}});
+      }),
+      Each(IsOk()));
+}
+
 TEST(EplbStateFailureTest, NamesTheRankThatAddsAnotherModel) {
   EXPECT_THAT(
       OnEightRanks([](int job_rank, TestRank& rank) -> absl::Status {
@@ -227,7 +276,8 @@ TEST(EplbStateFailureTest, NamesARankThatIsAbsentAndGoesOnWhenItIsBack) {
   EXPECT_THAT(
       OnEightRanks([](int job_rank, TestRank& rank) -> absl::Status {
         EplbConfig config = Config();
-        config.collective_timeout = std::chrono::seconds(2);
+        // Also the bound of what comes after, on a machine that is busy.
+        config.collective_timeout = std::chrono::seconds(6);
         EPLB_RETURN_IF_ERROR(rank.Create(config));
         EPLB_RETURN_IF_ERROR(rank.AddModel("main", kShape));
         if (job_rank == 1) {
@@ -246,6 +296,7 @@ TEST(EplbStateFailureTest, NamesARankThatIsAbsentAndGoesOnWhenItIsBack) {
         EPLB_RETURN_IF_ERROR(rank.CheckRows());
         EXPECT_EQ(rank.state->placement(0), *Placement::Initial(kShape));
         EXPECT_EQ(rank.state->rearrangement_step(), 0);
+        EXPECT_THAT(rank.events.EventsOf<RearrangementFailed>(), SizeIs(1));
         for (int step = 0; step < 4; ++step) {
           CountOnly(*rank.state, 11);
           const absl::Status status = rank.state->Step();
@@ -289,11 +340,13 @@ TEST(EplbStateFailureTest, RefusesWhatIsMissing) {
   EXPECT_THAT(EplbState::Create(Config(), {}),
               StatusIs(absl::StatusCode::kInvalidArgument,
                        HasSubstr("control is null")));
-  EplbConfig config = Config();
-  config.step_interval = 0;
-  EXPECT_THAT(
-      EplbState::Create(config, {}),
-      StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("step_interval")));
+  EXPECT_THAT(OnEightRanks([](int, TestRank& rank) {
+                EplbConfig config = Config();
+                config.step_interval = 0;
+                return rank.Create(config);
+              }),
+              Each(StatusIs(absl::StatusCode::kInvalidArgument,
+                            HasSubstr("step_interval"))));
 }
 
 }  // namespace

@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
+#include "eplb/core/event_sink.h"
 #include "eplb/core/expert_loads.h"
 #include "eplb/core/status_macros.h"
 #include "eplb/core/topology.h"
@@ -106,6 +107,23 @@ absl::StatusOr<std::vector<ExpertLoads>> EplbState::LoadsFor(
   return std::vector<ExpertLoads>(given.begin(), given.end());
 }
 
+absl::StatusOr<std::vector<ExpertLoads>> EplbState::BeginRearrangement(
+    const RearrangeOptions& options, Stream& stream, absl::Status& recorded) {
+  absl::Status begun = Begin(stream);
+  if (begun.ok()) {
+    auto loads = LoadsFor(options.global_loads, recorded);
+    if (loads.ok()) return loads;
+    begun = loads.status();
+  }
+  if (dependencies_.events != nullptr && options.execute_shuffle) {
+    for (const std::unique_ptr<Model>& model : models_) {
+      dependencies_.events->Record(
+          RearrangementFailed{model->name(), forward_id_, begun});
+    }
+  }
+  return begun;
+}
+
 absl::StatusOr<std::vector<ExpertLoads>> EplbState::Rearrange(
     const RearrangeOptions& options) {
   EPLB_RETURN_IF_ERROR(CheckUsable());
@@ -122,10 +140,9 @@ absl::StatusOr<std::vector<ExpertLoads>> EplbState::Rearrange(
     return std::vector<ExpertLoads>();
   }
   if (options.resize != nullptr) return Resize(options);
-  EPLB_RETURN_IF_ERROR(Begin(stream));
   absl::Status recorded;
   EPLB_ASSIGN_OR_RETURN(std::vector<ExpertLoads> loads,
-                        LoadsFor(options.global_loads, recorded));
+                        BeginRearrangement(options, stream, recorded));
   if (options.execute_shuffle) {
     EPLB_RETURN_IF_ERROR(RearrangeBy(loads, group_->topology(), {}, stream));
   }
@@ -164,14 +181,23 @@ absl::Status EplbState::RearrangeBy(absl::Span<const ExpertLoads> loads,
 
 absl::Status EplbState::Profile(Stream& stream) {
   EPLB_RETURN_IF_ERROR(Begin(stream));
+  EPLB_RETURN_IF_ERROR(ProfileChannels(*group_));
+  // Those of a worker that is not at work with them.
+  if (background_ == nullptr || is_in_background()) return absl::OkStatus();
+  if (!background_->group().is_connected()) return absl::OkStatus();
+  background_->group().set_forward_id(forward_id_);
+  return ProfileChannels(background_->group());
+}
+
+absl::Status EplbState::ProfileChannels(Group& group) {
   // The largest collective of loads, then the largest exchange of weights.
   EPLB_RETURN_IF_ERROR(load_sums_
                            .SumPasses(models_, /*is_dummy=*/true,
-                                      /*with_windows=*/true, *group_)
+                                      /*with_windows=*/true, group)
                            .status());
   for (const std::unique_ptr<Model>& model : models_) {
     EPLB_RETURN_IF_ERROR(
-        group_->Note(model->shuffler().Profile(group_->channels())));
+        group.Note(model->shuffler().Profile(group.channels())));
   }
   return absl::OkStatus();
 }

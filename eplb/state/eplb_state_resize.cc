@@ -74,6 +74,10 @@ uint64_t HashOfName(const std::string& name) {
   return StableHash().Add(name).value();
 }
 
+// Epochs that a growth which fails may have used: its first, and that in which
+// a rank settles what it left.
+constexpr uint64_t kEpochsOfAGrowth = 2;
+
 // Of switches of an epoch that begins with a resize: no other has them.
 int64_t GenerationOf(const Group& group) {
   return static_cast<int64_t>(group.epoch()) << 32;
@@ -114,6 +118,7 @@ absl::StatusOr<std::vector<ExpertLoads>> EplbState::Resize(
     return absl::FailedPreconditionError(
         "a resize of a state without models: there is nothing to move");
   }
+  EPLB_RETURN_IF_ERROR(group_->CheckMembers(options.resize->members));
   EPLB_RETURN_IF_ERROR(StopBackground());
   return options.resize->rank_mapping->num_new_ranks() > group_->size()
              ? Grow(options)
@@ -133,16 +138,65 @@ absl::StatusOr<std::vector<ExpertLoads>> EplbState::Grow(
   if (!options.global_loads.empty()) {
     EPLB_RETURN_IF_ERROR(CheckLoads(options.global_loads));
   }
+  GroupBeforeGrowth before{
+      .members = group_->members(),
+      .rank = group_->rank(),
+      .num_redundant_experts = config_.num_redundant_experts};
+  for (const std::unique_ptr<Model>& model : models_) {
+    EPLB_RETURN_IF_ERROR(
+        model->CheckRoom(int64_t{resize.rank_mapping->num_new_ranks()} *
+                         model->slots_per_rank()));
+  }
   // Settles what a failure left, before others come to depend on it.
   Stream& stream = StreamOr(options.stream);
   EPLB_RETURN_IF_ERROR(Begin(stream));
   EPLB_ASSIGN_OR_RETURN(JoiningState state, DescribeModels(options));
+  for (const std::unique_ptr<Model>& model : models_) {
+    before.placements.push_back(model->placement());
+  }
+  auto loads = JoinWith(resize, std::move(state), options.global_loads, stream);
+  if (!loads.ok()) return GoBack(std::move(before), loads.status(), stream);
+  if (options.execute_shuffle) {
+    EPLB_RETURN_IF_ERROR(
+        RearrangeBy(*loads, group_->topology(), {.is_forced = true}, stream));
+  }
+  return loads;
+}
+
+absl::StatusOr<std::vector<ExpertLoads>> EplbState::JoinWith(
+    const ResizeOptions& resize, JoiningState state,
+    absl::Span<const ExpertLoads> given, Stream& stream) {
   // The new group compares what all hold. What the new ranks cannot know yet
   // is set when they do.
   SetRedundancy(EplbConfig::kAutoRedundantExperts);
-  EPLB_RETURN_IF_ERROR(group_->Connect(resize.members));
+  EPLB_RETURN_IF_ERROR(group_->Connect(
+      resize.members, resize.rank_mapping->NewRank(group_->rank())));
+  // Those who join make their states.
+  EPLB_RETURN_IF_ERROR(group_->AgreeOn(absl::OkStatus()));
   EPLB_RETURN_IF_ERROR(ResizeBackground(resize.members));
-  return FinishGrowth(std::move(state), options.global_loads, nullptr, stream);
+  EPLB_ASSIGN_OR_RETURN(state, ShareJoiningState(std::move(state), *group_,
+                                                 config_.step_interval));
+  return BeginTogether(state, ResizeModels(state.placements, stream), given,
+                       stream);
+}
+
+absl::Status EplbState::GoBack(GroupBeforeGrowth before, absl::Status failure,
+                               Stream& stream) {
+  // Later than what the new group may have used; nobody but the old ranks
+  // connects there.
+  before.members.epoch = group_->members().epoch + kEpochsOfAGrowth;
+  SetRedundancy(before.num_redundant_experts);
+  group_->SetMembers(before.members, before.rank);
+  if (background_ != nullptr) {
+    background_->group().SetMembers(before.members, before.rank);
+  }
+  absl::Status back = ResizeModels(before.placements, stream);
+  back.Update(OpenDumps());
+  if (back.ok()) return failure;
+  return absl::InternalError(absl::StrCat(
+      "a growth failed (", failure.ToString(),
+      "), and this rank could not go back to the group before it: ",
+      back.ToString()));
 }
 
 absl::Status EplbState::ReceiveState(std::vector<JoiningModel> models) {
@@ -151,7 +205,14 @@ absl::Status EplbState::ReceiveState(std::vector<JoiningModel> models) {
     return absl::FailedPreconditionError(absl::StrCat(
         "ReceiveState: the state has ", models_.size(), " models already"));
   }
-  return FinishGrowth({}, {}, &models, *stream_).status();
+  EPLB_ASSIGN_OR_RETURN(const JoiningState state,
+                        ShareJoiningState({}, *group_, config_.step_interval));
+  EPLB_ASSIGN_OR_RETURN(
+      const std::vector<ExpertLoads> loads,
+      BeginTogether(state, AddJoiningModels(state, std::move(models)), {},
+                    *stream_));
+  if (!state.execute_shuffle) return absl::OkStatus();
+  return RearrangeBy(loads, group_->topology(), {.is_forced = true}, *stream_);
 }
 
 absl::StatusOr<JoiningState> EplbState::DescribeModels(
@@ -161,7 +222,6 @@ absl::StatusOr<JoiningState> EplbState::DescribeModels(
   state.rearrangement_step = counter_.count();
   state.execute_shuffle = options.execute_shuffle;
   state.loads_are_given = !options.global_loads.empty();
-  state.with_dump = with_dump_;
   for (const std::unique_ptr<Model>& model : models_) {
     const ModelShape& shape = model->shape();
     state.models.push_back({.name_hash = HashOfName(model->name()),
@@ -178,34 +238,22 @@ absl::StatusOr<JoiningState> EplbState::DescribeModels(
   return state;
 }
 
-absl::StatusOr<std::vector<ExpertLoads>> EplbState::FinishGrowth(
-    JoiningState mine, absl::Span<const ExpertLoads> given,
-    std::vector<JoiningModel>* joining, Stream& stream) {
-  EPLB_ASSIGN_OR_RETURN(
-      const JoiningState state,
-      ShareJoiningState(std::move(mine), *group_, config_.step_interval));
-  EPLB_RETURN_IF_ERROR(group_->AgreeOn(
-      joining == nullptr ? ResizeModels(state.placements, stream)
-                         : AddJoiningModels(state, std::move(*joining))));
+absl::StatusOr<std::vector<ExpertLoads>> EplbState::BeginTogether(
+    const JoiningState& state, absl::Status mine,
+    absl::Span<const ExpertLoads> given, Stream& stream) {
+  if (mine.ok()) mine = OpenDumps();
+  EPLB_RETURN_IF_ERROR(group_->AgreeOn(std::move(mine)));
   // From here on all ranks number what they move alike.
   EPLB_RETURN_IF_ERROR(OpenEpoch(stream));
   forward_id_ = state.forward_id;
   group_->set_forward_id(forward_id_);
   counter_.Set(state.rearrangement_step);
-  with_dump_ = state.with_dump;
   SetRedundancy(models_[0].shape().num_redundant_experts);
+  EPLB_RETURN_IF_ERROR(ShareWhetherDumped(models_[0]));
+  if (state.loads_are_given) return ShareLoads(given);
   // ResizeModels has waited for all passes.
   absl::Status recorded;
-  EPLB_ASSIGN_OR_RETURN(
-      std::vector<ExpertLoads> loads,
-      state.loads_are_given
-          ? ShareLoads(given)
-          : load_sums_.SumWindows(models_, *group_, recorded));
-  if (state.execute_shuffle) {
-    EPLB_RETURN_IF_ERROR(
-        RearrangeBy(loads, group_->topology(), {.is_forced = true}, stream));
-  }
-  return loads;
+  return load_sums_.SumWindows(models_, *group_, recorded);
 }
 
 absl::Status EplbState::AddJoiningModels(const JoiningState& state,
@@ -258,6 +306,13 @@ absl::Status EplbState::ResizeModels(absl::Span<const Placement> placements,
   return stream.Synchronize(group_->Deadline());
 }
 
+absl::Status EplbState::OpenDumps() {
+  for (const std::unique_ptr<Model>& model : models_) {
+    EPLB_RETURN_IF_ERROR(OpenDump(*model));
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<std::vector<ExpertLoads>> EplbState::ShareLoads(
     absl::Span<const ExpertLoads> mine) {
   std::vector<ExpertLoads> all;
@@ -285,10 +340,9 @@ absl::StatusOr<std::vector<ExpertLoads>> EplbState::Shrink(
   EPLB_RETURN_IF_ERROR(
       CheckMapping(resize, group_->size(), /*is_growth=*/false));
   Stream& stream = StreamOr(options.stream);
-  EPLB_RETURN_IF_ERROR(Begin(stream));
   absl::Status recorded;
   EPLB_ASSIGN_OR_RETURN(std::vector<ExpertLoads> loads,
-                        LoadsFor(options.global_loads, recorded));
+                        BeginRearrangement(options, stream, recorded));
   if (!options.execute_shuffle) {
     EPLB_RETURN_IF_ERROR(recorded);
     return loads;
@@ -323,12 +377,23 @@ absl::Status EplbState::FinishShrink(const ResizeOptions& resize,
                                               model->slots_per_rank()));
     placements.push_back(std::move(placement));
   }
+  // The experts are where they belong, and those who left are done: whatever
+  // comes now, this is a rank of the new group, which connects at the next
+  // collective call where it cannot at once.
+  const int rank = mapping.NewRank(group_->rank());
   SetRedundancy(placements[0].num_slots() -
                 placements[0].num_logical_experts());
-  EPLB_RETURN_IF_ERROR(group_->Connect(resize.members));
-  EPLB_RETURN_IF_ERROR(ResizeBackground(resize.members));
+  group_->SetMembers(resize.members, rank);
+  if (background_ != nullptr) {
+    background_->group().SetMembers(resize.members, rank);
+  }
+  absl::Status resized = ResizeModels(placements, stream);
+  resized.Update(OpenDumps());
+  EPLB_RETURN_IF_ERROR(group_->Connect(resize.members, rank));
   group_->set_forward_id(forward_id_);
-  return group_->AgreeOn(ResizeModels(placements, stream));
+  EPLB_RETURN_IF_ERROR(ResizeBackground(resize.members));
+  EPLB_RETURN_IF_ERROR(group_->AgreeOn(std::move(resized)));
+  return ShareWhetherDumped(models_[0]);
 }
 
 }  // namespace eplb

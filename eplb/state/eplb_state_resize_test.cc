@@ -1,13 +1,15 @@
 // Groups that grow and shrink. Fresh slots are poisoned, and every weight is
 // checked.
 
-#include <chrono>
 #include <cstdint>
+#include <fstream>
+#include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "collectives/communicator.h"
 #include "eplb/core/clock.h"
@@ -19,63 +21,17 @@
 #include "eplb/state/eplb_config.h"
 #include "eplb/state/eplb_state.h"
 #include "eplb/state/state_test_rank.h"
+#include "eplb/state/state_test_resize.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "testing/deterministic_random.h"
 #include "testing/status_matchers.h"
+#include "testing/temporary_folder.h"
 
 namespace eplb {
 namespace {
 
 using ::testing::Each;
 using ::testing::HasSubstr;
-
-constexpr int kSlotsPerRank = 5;
-
-ModelShape ShapeOn(int num_ranks) {
-  return {.num_layers = 3,
-          .num_logical_experts = 12,
-          .num_redundant_experts = num_ranks * kSlotsPerRank - 12,
-          .num_expert_groups = 1};
-}
-
-EplbConfig ConfigOn(int num_ranks) {
-  EplbConfig config;
-  config.window_size = 50;
-  config.step_interval = 20;
-  config.num_redundant_experts = ShapeOn(num_ranks).num_redundant_experts;
-  config.policy = "greedy";
-  return config;
-}
-
-std::vector<int> FirstRanks(int count) {
-  std::vector<int> ranks(count);
-  for (int rank = 0; rank < count; ++rank) ranks[rank] = rank;
-  return ranks;
-}
-
-// Steps with traffic; every row and output is checked after each. The tests'
-// own communicator has the members of the state.
-absl::Status Serve(TestRank& rank, int num_steps, int phase, uint64_t seed) {
-  DeterministicRandom random(seed, static_cast<uint64_t>(rank.state->rank()));
-  for (int step = 0; step < num_steps; ++step) {
-    EPLB_RETURN_IF_ERROR(rank.Forward(/*num_tokens=*/60, phase, random));
-    EPLB_RETURN_IF_ERROR(rank.state->Step());
-    EPLB_RETURN_IF_ERROR(rank.CheckRows());
-  }
-  return absl::OkStatus();
-}
-
-// The test's own communicator for a group after a resize; of an epoch that the
-// state does not use.
-absl::Status ConnectTest(TestRank& rank, uint64_t epoch,
-                         const std::vector<int>& members) {
-  EPLB_ASSIGN_OR_RETURN(
-      rank.control,
-      rank.factory.Connect(epoch, members,
-                           rank.clock.Now() + std::chrono::minutes(1)));
-  return absl::OkStatus();
-}
 
 // Serves on `before` ranks, resizes along `mapping`, and serves on.
 absl::Status ServeThroughResize(TestRank& rank, const RankMapping& mapping,
@@ -97,19 +53,6 @@ absl::Status ServeThroughResize(TestRank& rank, const RankMapping& mapping,
             mapping.num_new_ranks() * kSlotsPerRank);
   EPLB_RETURN_IF_ERROR(ConnectTest(rank, epoch + 50, members));
   return absl::OkStatus();
-}
-
-absl::Status Join(TestRank& rank, int max_ranks, uint64_t epoch,
-                  int num_ranks) {
-  EplbConfig config = ConfigOn(num_ranks);
-  config.num_redundant_experts = EplbConfig::kAutoRedundantExperts;
-  EPLB_RETURN_IF_ERROR(rank.Create(config));
-  std::vector<JoiningModel> models;
-  models.push_back(
-      rank.JoiningEngine("main", ShapeOn(num_ranks), kSlotsPerRank, max_ranks));
-  EPLB_RETURN_IF_ERROR(rank.state->ReceiveState(std::move(models)));
-  EPLB_RETURN_IF_ERROR(rank.CheckRows());
-  return ConnectTest(rank, epoch + 50, FirstRanks(num_ranks));
 }
 
 // Grows from `few` to `many` ranks and shrinks back, serving in between.
@@ -215,6 +158,109 @@ TEST(EplbStateResizeTest, SendsOldPlacementAndLoadsWithoutMoving) {
             EPLB_RETURN_IF_ERROR(rank.CheckRows());
             EPLB_RETURN_IF_ERROR(rank.state->Rearrange().status());
             return rank.CheckRows();
+          }),
+      Each(IsOk()));
+}
+
+TEST(EplbStateResizeTest, GoesOnWithTwoModelsAndTheDumpWhenRankZeroLeaves) {
+  const TemporaryFolder folder;
+  SystemClock clock;
+  EXPECT_THAT(
+      OnTestRanks(
+          3, clock,
+          [&](int job_rank, CommunicatorFactory& factory) -> absl::Status {
+            EPLB_ASSIGN_OR_RETURN(const RankMapping mapping,
+                                  RankMapping::Create({-1, 0, 1}, 2));
+            TestRank rank(factory, clock, FirstRanks(3));
+            EplbConfig config = ConfigOn(3);
+            ModelShape shape = ShapeOn(3);
+            shape.num_logical_experts = 10;
+            shape.num_redundant_experts = 5;
+            config.num_redundant_experts = 5;
+            config.log_balancedness = true;
+            config.expert_load_dump_dir = folder.path();
+            EPLB_RETURN_IF_ERROR(rank.Create(config));
+            EPLB_RETURN_IF_ERROR(rank.AddModel("main", shape));
+            shape.num_layers = 1;
+            EPLB_RETURN_IF_ERROR(rank.AddModel("drafter", shape));
+            EPLB_RETURN_IF_ERROR(Serve(rank, 10, 0, 1));
+            const ResizeOptions resize{.rank_mapping = &mapping,
+                                       .members = {100, {1, 2}}};
+            EPLB_RETURN_IF_ERROR(
+                rank.state->Rearrange({.resize = &resize}).status());
+            if (job_rank == 0) return absl::OkStatus();
+            EXPECT_EQ(rank.state->rank(), job_rank - 1);
+            EPLB_RETURN_IF_ERROR(ConnectTest(rank, 150, {1, 2}));
+            return Serve(rank, 10, 2, 2);
+          }),
+      Each(IsOk()));
+  for (const std::string model : {"main", "drafter"}) {
+    std::ifstream dump(folder.path() + "/" + model + "_expert_load.jsonl");
+    std::vector<int> world_sizes;
+    for (std::string line; std::getline(dump, line);) {
+      world_sizes.push_back(absl::StrContains(line, "\"world_size\":3") ? 3
+                                                                        : 2);
+      EXPECT_TRUE(absl::StrContains(
+          line, absl::StrCat("\"world_size\":", world_sizes.back())));
+    }
+    std::vector<int> expected(10, 3);
+    expected.resize(20, 2);
+    EXPECT_EQ(world_sizes, expected) << model;
+  }
+}
+
+// Experts 11 and 4 have nearly all tokens of the two models.
+std::vector<ExpertLoads> LoadsOfTwoModels() {
+  std::vector<ExpertLoads> loads;
+  for (const int hot : {11, 4}) {
+    std::vector<int64_t> values(3 * 12, 1);
+    for (int layer = 0; layer < 3; ++layer) values[layer * 12 + hot] = 1000;
+    loads.push_back(*ExpertLoads::Create(3, 12, std::move(values)));
+  }
+  return loads;
+}
+
+TEST(EplbStateResizeTest, GrowsTwoModelsByLoadsThatAreGiven) {
+  SystemClock clock;
+  EXPECT_THAT(
+      OnTestRanks(
+          4, clock,
+          [&](int job_rank, CommunicatorFactory& factory) -> absl::Status {
+            // The rank that joins comes to be in the middle.
+            EPLB_ASSIGN_OR_RETURN(const RankMapping mapping,
+                                  RankMapping::Create({0, 1, 3}, 4));
+            const bool is_old = job_rank != 2;
+            TestRank rank(factory, clock,
+                          is_old ? std::vector<int>{0, 1, 3} : FirstRanks(4),
+                          is_old ? 1 : 100);
+            if (is_old) {
+              EPLB_RETURN_IF_ERROR(rank.Create(ConfigOn(3)));
+              for (const std::string model : {"main", "drafter"}) {
+                EPLB_RETURN_IF_ERROR(
+                    rank.AddModel(model, ShapeOn(3), {.max_ranks = 4}));
+              }
+              const ResizeOptions resize{.rank_mapping = &mapping,
+                                         .members = {100, FirstRanks(4)}};
+              EPLB_RETURN_IF_ERROR(
+                  rank.state
+                      ->Rearrange({.global_loads = LoadsOfTwoModels(),
+                                   .resize = &resize})
+                      .status());
+              EPLB_RETURN_IF_ERROR(ConnectTest(rank, 150, FirstRanks(4)));
+            } else {
+              EPLB_RETURN_IF_ERROR(Join(rank, 4, 100, 4, {"main", "drafter"}));
+            }
+            EXPECT_EQ(rank.state->rank(), job_rank);
+            // The hot expert has all redundant slots.
+            for (int layer = 0; layer < 3; ++layer) {
+              EXPECT_EQ(
+                  rank.state->placement(0).slots_of_expert(layer, 11).size(),
+                  9u);
+              EXPECT_EQ(
+                  rank.state->placement(1).slots_of_expert(layer, 4).size(),
+                  9u);
+            }
+            return Serve(rank, 10, 4, 2);
           }),
       Each(IsOk()));
 }

@@ -159,11 +159,26 @@ absl::Status Group::NotConnected() const {
       " failed"));
 }
 
-absl::Status Group::Connect(GroupMembers members) {
-  EPLB_ASSIGN_OR_RETURN(topology_, TopologyOf(members));
+absl::Status Group::CheckMembers(const GroupMembers& members) const {
+  return TopologyOf(members).status();
+}
+
+void Group::SetMembers(GroupMembers members, int rank) {
+  topology_ = *TopologyOf(members);
   members_ = std::move(members);
+  epoch_ = members_.epoch;
+  rank_ = rank;
   num_begins_ = 0;
   context_ = {.state = context_.state};
+  channels_ = {};
+  base_control_.reset();
+  base_data_.reset();
+  has_failed_ = true;
+}
+
+absl::Status Group::Connect(GroupMembers members, int rank) {
+  EPLB_RETURN_IF_ERROR(CheckMembers(members));
+  SetMembers(std::move(members), rank);
   return Note(ConnectAt(members_.epoch));
 }
 

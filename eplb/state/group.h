@@ -61,9 +61,16 @@ class Group {
       GroupOptions options, GroupMembers members, Communicator& control,
       Communicator* data, ConfigurationFields configuration);
 
-  // Connects other members, of which this process is one, by the factory. What
-  // the headers say about this rank begins from nothing, as on a new one.
-  absl::Status Connect(GroupMembers members);
+  // InvalidArgument for members that no group can have.
+  absl::Status CheckMembers(const GroupMembers& members) const;
+
+  // The group is that of other members, of whom this process is `rank`; the
+  // next Begin connects them. What the headers say about this rank begins from
+  // nothing, as on a new one. CheckMembers was OK.
+  void SetMembers(GroupMembers members, int rank);
+
+  // The same, and connects them at once, by the factory.
+  absl::Status Connect(GroupMembers members, int rank);
 
   // As Create, for other members: the group goes on with channels from these.
   absl::Status Adopt(GroupMembers members, Communicator& control,
@@ -116,6 +123,8 @@ class Group {
   // Sets what the headers say about placements and weights.
   void set_hashes(uint64_t installed, uint64_t planned, uint64_t layout);
 
+  const GroupMembers& members() const { return members_; }
+  bool is_connected() const { return channels_.control != nullptr; }
   int rank() const { return rank_; }
   int size() const { return topology_.num_ranks(); }
   const Topology& topology() const { return topology_; }

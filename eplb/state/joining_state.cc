@@ -36,8 +36,9 @@ absl::Status BroadcastFromRank0(T* values, size_t count, Group& group) {
 absl::Status JoiningState::Validate(int num_ranks,
                                     int64_t step_interval) const {
   EPLB_RETURN_IF_ERROR(CheckRange("forward id", forward_id, -1, INT64_MAX));
-  EPLB_RETURN_IF_ERROR(CheckRange("rearrangement step", rearrangement_step, 0,
-                                  step_interval - 1));
+  // A counter that has just begun is as far as the interval when that is short.
+  EPLB_RETURN_IF_ERROR(
+      CheckRange("rearrangement step", rearrangement_step, 0, step_interval));
   for (const ModelState& model : models) {
     EPLB_RETURN_IF_ERROR(
         CheckRange("layers", model.num_layers, 1, kMaxTableEntries));
@@ -57,12 +58,9 @@ absl::Status JoiningState::Validate(int num_ranks,
 
 absl::StatusOr<JoiningState> ShareJoiningState(JoiningState mine, Group& group,
                                                int64_t step_interval) {
-  std::array<int64_t, 6> header = {static_cast<int64_t>(mine.models.size()),
-                                   mine.forward_id,
-                                   mine.rearrangement_step,
-                                   mine.execute_shuffle,
-                                   mine.loads_are_given,
-                                   mine.with_dump};
+  std::array<int64_t, 5> header = {static_cast<int64_t>(mine.models.size()),
+                                   mine.forward_id, mine.rearrangement_step,
+                                   mine.execute_shuffle, mine.loads_are_given};
   EPLB_RETURN_IF_ERROR(BroadcastFromRank0(header.data(), header.size(), group));
   // Every rank sees the same bytes, and comes to the same verdict.
   EPLB_RETURN_IF_ERROR(
@@ -72,7 +70,6 @@ absl::StatusOr<JoiningState> ShareJoiningState(JoiningState mine, Group& group,
   state.rearrangement_step = header[2];
   state.execute_shuffle = header[3] != 0;
   state.loads_are_given = header[4] != 0;
-  state.with_dump = header[5] != 0;
   state.models = std::move(mine.models);
   state.models.resize(static_cast<size_t>(header[0]));
   EPLB_RETURN_IF_ERROR(

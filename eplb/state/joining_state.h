@@ -32,7 +32,6 @@ struct JoiningState {
   bool execute_shuffle = false;
   // Rank 0 was given loads to plan from; else those of the windows are.
   bool loads_are_given = false;
-  bool with_dump = false;
   std::vector<ModelState> models;
   // As the slots of the new group hold it; those of new ranks are empty.
   std::vector<Placement> placements;

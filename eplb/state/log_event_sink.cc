@@ -3,10 +3,13 @@
 #include <unistd.h>
 
 #include <string>
+#include <utility>
 #include <variant>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/synchronization/mutex.h"
 #include "collectives/rank_values.h"
 #include "eplb/core/event_sink.h"
 #include "eplb/state/token_table.h"
@@ -17,12 +20,17 @@ namespace {
 
 struct Describe {
   std::string operator()(const StepStatistics& event) const {
-    return absl::StrFormat(
+    std::string line = absl::StrFormat(
         "%s: step %d: balancedness %.4f%s, tokens per rank %.0f on average and "
         "%.0f at most, next rearrangement in %d steps",
         event.model, event.step, event.balancedness,
         event.predicted ? " (predicted)" : "", event.avg_tokens,
         event.max_tokens, event.steps_until_rearrangement);
+    if (event.balancedness_planned) {
+      absl::StrAppendFormat(&line, "; the new placement was to have %.4f",
+                            *event.balancedness_planned);
+    }
+    return line;
   }
   std::string operator()(const RearrangementStarted& event) const {
     std::string line = absl::StrCat(event.model, ": step ", event.step,
@@ -61,13 +69,34 @@ struct Describe {
   }
 };
 
+// Files keep no colours.
+bool IsShownOnTerminal() {
+  const bool goes_to_terminal = FLAGS_logtostderr || FLAGS_alsologtostderr ||
+                                FLAGS_stderrthreshold <= google::GLOG_INFO;
+  return goes_to_terminal && isatty(STDERR_FILENO);
+}
+
 }  // namespace
 
 std::string DescribeEvent(const Event& event) {
   return std::visit(Describe(), event);
 }
 
+void LogEventSink::LogNewWarnings(const std::string& model,
+                                  const std::vector<std::string>& warnings) {
+  for (const std::string& warning : warnings) {
+    absl::MutexLock lock(&mutex_);
+    if (!warned_.insert({model, warning}).second) continue;
+    LOG(WARNING) << model << ": " << warning;
+  }
+}
+
 void LogEventSink::Record(const Event& event) {
+  if (const auto* done = std::get_if<RearrangementFinished>(&event)) {
+    LogNewWarnings(done->model, done->warnings);
+  } else if (const auto* skipped = std::get_if<RearrangementSkipped>(&event)) {
+    LogNewWarnings(skipped->model, skipped->warnings);
+  }
   const std::string line = DescribeEvent(event);
   if (std::holds_alternative<RearrangementFailed>(event) ||
       std::holds_alternative<BackgroundFailed>(event)) {
@@ -81,7 +110,7 @@ void LogEventSink::Record(const Event& event) {
   const auto* statistics = std::get_if<StepStatistics>(&event);
   if (statistics != nullptr && statistics->table != nullptr) {
     LOG(INFO) << "\n"
-              << FormatTokenTable(*statistics->table, isatty(STDERR_FILENO));
+              << FormatTokenTable(*statistics->table, IsShownOnTerminal());
   }
 }
 

@@ -1,7 +1,15 @@
 #include "eplb/state/log_event_sink.h"
 
+#include <cstddef>
+#include <ctime>
+#include <string>
+#include <utility>
+#include <vector>
+
 #include "absl/status/status.h"
+#include "absl/strings/match.h"
 #include "eplb/core/event_sink.h"
+#include "glog/logging.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -9,7 +17,9 @@ namespace eplb {
 namespace {
 
 using ::testing::AllOf;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::Pair;
 
 TEST(LogEventSinkTest, DescribesEveryEventInALine) {
   StepStatistics step;
@@ -49,6 +59,56 @@ TEST(LogEventSinkTest, DescribesEveryEventInALine) {
                   "main", 4, absl::UnavailableError("rank 2 has left")}),
               AllOf(HasSubstr("main: step 4: rearrangement failed"),
                     HasSubstr("rank 2 has left")));
+}
+
+// What is logged while it lives.
+class LogLines final : public google::LogSink {
+ public:
+  LogLines() { google::AddLogSink(this); }
+  ~LogLines() override { google::RemoveLogSink(this); }
+
+  void send(google::LogSeverity severity, const char*, const char*, int,
+            const std::tm*, const char* message, size_t length) override {
+    lines.push_back({severity, std::string(message, length)});
+  }
+
+  std::vector<std::pair<google::LogSeverity, std::string>> lines;
+};
+
+TEST(LogEventSinkTest, LogsWithTheSeverityOfTheEvent) {
+  LogEventSink sink;
+  LogLines log;
+  sink.Record(RearrangementStarted{"main", 1});
+  sink.Record(RearrangementSkipped{"main", 1, "no tokens"});
+  sink.Record(RearrangementFailed{"main", 2, absl::UnavailableError("gone")});
+  EXPECT_THAT(log.lines,
+              ElementsAre(Pair(google::GLOG_INFO, HasSubstr("rearranging")),
+                          Pair(google::GLOG_WARNING, HasSubstr("no tokens")),
+                          Pair(google::GLOG_ERROR, HasSubstr("gone"))));
+}
+
+TEST(LogEventSinkTest, LogsWhatAPolicyWarnsOfOncePerModel) {
+  LogEventSink sink;
+  LogLines log;
+  for (const char* const model : {"main", "main", "drafter"}) {
+    sink.Record(RearrangementSkipped{model, 1, "no gain", {"one node"}});
+    sink.Record(
+        RearrangementFinished{.model = model, .warnings = {"one node"}});
+  }
+  std::vector<std::string> warnings;
+  for (const auto& [severity, line] : log.lines) {
+    if (absl::StrContains(line, "one node")) warnings.push_back(line);
+  }
+  EXPECT_THAT(warnings, ElementsAre("main: one node", "drafter: one node"));
+}
+
+TEST(LogEventSinkTest, ShowsWhatWasPlannedBesideWhatCameOfIt) {
+  StepStatistics step;
+  step.balancedness = 0.75;
+  step.balancedness_planned = 0.875;
+  EXPECT_THAT(DescribeEvent(step),
+              AllOf(HasSubstr("balancedness 0.7500"),
+                    HasSubstr("the new placement was to have 0.8750")));
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -48,6 +49,32 @@ absl::Status CheckWeightsFit(const std::string& name, const ModelShape& shape,
   return absl::OkStatus();
 }
 
+// How many slots of a layer the tables are to have room for.
+absl::StatusOr<int> MaxSlots(const std::string& name,
+                             const ModelOptions& options, int slots_per_rank,
+                             int num_slots) {
+  const int64_t max_slots = int64_t{options.max_ranks} * slots_per_rank;
+  if (options.max_ranks < 0 || max_slots > kMaxTableEntries) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "model '", name, "': max_ranks is ", options.max_ranks, ", with ",
+        slots_per_rank, " slots per rank; it must be from 0 to ",
+        kMaxTableEntries / slots_per_rank));
+  }
+  return std::max(static_cast<int>(max_slots), num_slots);
+}
+
+// Counters of the engine are read and zeroed row by row, `width` of each.
+absl::Status CheckCounters(const std::string& name, const PassCounts& counts,
+                           int width) {
+  if (counts.data == nullptr ||
+      counts.layer_stride >= static_cast<size_t>(width)) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat("model '", name, "': counts.layer_stride is ",
+                   counts.layer_stride, "; a layer has ", width, " counters"));
+}
+
 ShuffleOptions ShuffleOptionsOf(const ModelContext& context, int number) {
   const EplbConfig& config = *context.config;
   ShuffleOptions options;
@@ -67,8 +94,9 @@ absl::StatusOr<std::unique_ptr<Model>> Model::Create(
     const ModelContext& context) {
   EPLB_RETURN_IF_ERROR(CheckWeightsFit(name, shape, weights));
   const int slots_per_rank = weights.num_local_slots();
-  const int max_slots =
-      std::max(options.max_ranks * slots_per_rank, placement.num_slots());
+  EPLB_ASSIGN_OR_RETURN(
+      const int max_slots,
+      MaxSlots(name, options, slots_per_rank, placement.num_slots()));
   const SteadyTime deadline =
       context.clock->Now() + context.config->collective_timeout;
   EPLB_ASSIGN_OR_RETURN(
@@ -83,6 +111,7 @@ absl::StatusOr<std::unique_ptr<Model>> Model::Create(
   const int width = options.counted_experts == CountedExperts::kSlots
                         ? max_slots
                         : shape.num_logical_experts;
+  EPLB_RETURN_IF_ERROR(CheckCounters(name, options.counts, width));
   PassCounters counters =
       PassCounters::OfEngine(options.counts, shape.num_layers, width);
   if (options.counts.data == nullptr) {
@@ -229,14 +258,24 @@ absl::Status Model::FinishRearrangement() const {
   return absl::OkStatus();
 }
 
+std::optional<double> Model::TakePromise(const Placement& placement) {
+  if (!promise_ || promise_->placement != placement.Hash()) return std::nullopt;
+  const double balancedness = promise_->balancedness;
+  promise_.reset();
+  return balancedness;
+}
+
+absl::Status Model::CheckRoom(int64_t num_slots) const {
+  if (num_slots <= max_slots_) return absl::OkStatus();
+  return absl::ResourceExhaustedError(
+      absl::StrCat("model '", name_, "': the tables have room for ", max_slots_,
+                   " slots of a layer, and the group would have ", num_slots,
+                   "; max_ranks of AddModel decides"));
+}
+
 absl::Status Model::Resize(const Placement& placement, int64_t generation,
                            Stream& stream, SteadyTime deadline) {
-  if (placement.num_slots() > max_slots_) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat("model '", name_, "': the tables have room for ",
-                     max_slots_, " slots of a layer, and the group would have ",
-                     placement.num_slots(), "; max_ranks of AddModel decides"));
-  }
+  EPLB_RETURN_IF_ERROR(CheckRoom(placement.num_slots()));
   EPLB_RETURN_IF_ERROR(passes_.Finish(deadline, window_));
   EPLB_RETURN_IF_ERROR(shuffler_->Adopt(placement, generation));
   placement_ = placement;

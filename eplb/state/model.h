@@ -93,6 +93,8 @@ class Model {
   WeightShuffler& shuffler() { return *shuffler_; }
   LoadWindow& window() { return window_; }
   int slots_per_rank() const { return slots_per_rank_; }
+  // ResourceExhausted unless the tables have room for so many slots of a layer.
+  absl::Status CheckRoom(int64_t num_slots) const;
   LayerView layer_view(int layer) const;
 
   // The pass enters the window, or counts for nothing, and its counters become
@@ -122,10 +124,20 @@ class Model {
   absl::Status Resize(const Placement& placement, int64_t generation,
                       Stream& stream, SteadyTime deadline);
 
+  // What was planned for the placement of this hash: for the first report of
+  // it. Of the thread that reports.
+  struct Promise {
+    uint64_t placement = 0;
+    double balancedness = 0;
+  };
+  void set_promise(const Promise& promise) { promise_ = promise; }
+  std::optional<double> TakePromise(const Placement& placement);
+
   // Set on rank 0 where dumps are written.
   std::optional<LoadDumpWriter>& dump() { return dump_; }
   // What the next line of the dump is to tell.
   std::vector<DumpedRearrangement>& undumped() { return undumped_; }
+  bool has_dump() const { return dump_.has_value(); }
 
  private:
   Model(std::string name, const ModelShape& shape, const ModelOptions& options,
@@ -158,6 +170,7 @@ class Model {
   bool has_switched_since_pass_ = false;
   LayerTables tables_;
   std::unique_ptr<WeightShuffler> shuffler_;
+  std::optional<Promise> promise_;
   std::optional<LoadDumpWriter> dump_;
   std::vector<DumpedRearrangement> undumped_;
 };

@@ -137,10 +137,12 @@ void Rearrangement::ReportDone(int index) {
   ++num_done_;
   if (!plan.next) {
     Record(RearrangementSkipped{model.name(), context_.forward_id,
-                                plan.skip_reason});
+                                plan.skip_reason, plan.warnings});
     return;
   }
+  // That of the first model has the planning of all.
   const double seconds = SecondsSince(begin_);
+  begin_ = context_.group->clock().Now();
   if (model.dump()) {
     model.undumped().push_back(
         {.step = context_.forward_id,
@@ -158,7 +160,9 @@ void Rearrangement::ReportDone(int index) {
                             .seconds = seconds,
                             .plan_seconds = plan.seconds,
                             .balancedness_before = plan.balancedness_before,
-                            .balancedness_planned = plan.balancedness_planned});
+                            .balancedness_planned = plan.balancedness_planned,
+                            .warnings = plan.warnings});
+  model.set_promise({plan.next->Hash(), plan.balancedness_planned});
 }
 
 void Rearrangement::ReportFailure(const absl::Status& status) {

@@ -83,7 +83,8 @@ class Rearrangement {
   const RearrangementContext context_;
   const Topology topology_;
   const PlanOptions options_;
-  const SteadyTime begin_;
+  // Of what the next model reports.
+  SteadyTime begin_;
   std::vector<RearrangementPlan> plans_;
   std::vector<ShuffleUnits> units_of_model_;
   int num_done_ = 0;

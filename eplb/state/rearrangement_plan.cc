@@ -41,6 +41,13 @@ bool HasLoad(const ExpertLoads& loads) {
   return false;
 }
 
+// Ranks have joined since, and hold nothing yet.
+bool HasEmptySlots(const Placement& placement) {
+  const auto experts = placement.physical_to_logical_map();
+  return std::find(experts.begin(), experts.end(), Placement::kEmptySlot) !=
+         experts.end();
+}
+
 }  // namespace
 
 absl::StatusOr<RearrangementPlan> PlanRearrangement(
@@ -50,7 +57,8 @@ absl::StatusOr<RearrangementPlan> PlanRearrangement(
     absl::FunctionRef<int64_t(int layer)> bytes_per_expert,
     const PlanOptions& options) {
   RearrangementPlan plan;
-  if (!options.is_forced && !HasLoad(loads)) {
+  const bool is_forced = options.is_forced || HasEmptySlots(current);
+  if (!is_forced && !HasLoad(loads)) {
     plan.skip_reason = "no tokens were recorded";
     return plan;
   }
@@ -61,9 +69,9 @@ absl::StatusOr<RearrangementPlan> PlanRearrangement(
   request.current = &current;
   request.target_balancedness = config.target_balancedness;
   // A limit may not keep experts on ranks that leave, or off ranks that join.
-  request.max_moves_per_layer =
-      options.is_forced ? 0 : config.max_moves_per_layer;
+  request.max_moves_per_layer = is_forced ? 0 : config.max_moves_per_layer;
   EPLB_ASSIGN_OR_RETURN(PlacementResult result, policy.Place(request));
+  plan.warnings = std::move(result.warnings);
   plan.balancedness_before = MeanOverLoadedLayers(
       loads, ScorePlacement(loads, topology, current, nullptr));
   plan.balancedness_planned = MeanOverLoadedLayers(loads, result.layers);
@@ -72,7 +80,7 @@ absl::StatusOr<RearrangementPlan> PlanRearrangement(
     return plan;
   }
   const double gain = plan.balancedness_planned - plan.balancedness_before;
-  if (!options.is_forced && gain < config.min_balancedness_gain) {
+  if (!is_forced && gain < config.min_balancedness_gain) {
     plan.skip_reason = absl::StrFormat(
         "the plan promises a balancedness of %.4f where there is %.4f; "
         "min_balancedness_gain asks for %.4f more",

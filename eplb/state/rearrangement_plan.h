@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
@@ -33,10 +34,13 @@ struct RearrangementPlan {
   int64_t moved_bytes = 0;
   // What the plan took, where its caller has measured that.
   double seconds = 0;
+  // Of the policy, for people.
+  std::vector<std::string> warnings;
 };
 
 struct PlanOptions {
-  // A plan is carried out whatever it promises: the group changes.
+  // A plan is carried out whatever it promises: the group changes. The same
+  // goes where slots are empty, since ranks have joined.
   bool is_forced = false;
 };
 

@@ -15,6 +15,7 @@
 #include "eplb/core/model_shape.h"
 #include "eplb/core/placement.h"
 #include "eplb/core/stable_hash.h"
+#include "eplb/load/load_recorder.h"
 #include "eplb/shuffle/expert_weights.h"
 #include "eplb/state/eplb_state.h"
 #include "eplb/state/layer_tables.h"
@@ -150,6 +151,11 @@ RoutedTokens TestEngine::Forward(EplbState& state, int model, Device& device,
     pass.top_k = 1;
     pass.slot_ids = slots.data();
     pass.slot_counts = view.pass_counts;
+    std::vector<int32_t> slot_counts(view.routes.max_slots);
+    if (counted_ == CountedExperts::kLogicalExperts) {
+      for (const int32_t id : ids) ++view.pass_counts[id];
+      pass.slot_counts = slot_counts.data();
+    }
     const absl::Status status = device.MapAndRecord(pass, stream);
     EXPECT_TRUE(status.ok()) << status;
     for (int token = 0; token < num_tokens; ++token) {

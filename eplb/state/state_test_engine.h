@@ -17,6 +17,7 @@
 
 #include "eplb/core/model_shape.h"
 #include "eplb/core/placement.h"
+#include "eplb/load/load_recorder.h"
 #include "eplb/shuffle/expert_weights.h"
 #include "eplb/state/eplb_state.h"
 #include "kernels/device.h"
@@ -40,6 +41,8 @@ class TestEngine {
   // Fresh slots are poisoned.
   TestEngine(const ModelShape& shape, int slots_per_rank);
 
+  void set_counted_experts(CountedExperts counted) { counted_ = counted; }
+
   // What `placement` puts on `rank`.
   void Load(const Placement& placement, int rank);
 
@@ -55,7 +58,8 @@ class TestEngine {
   // The same of logical weights made anew.
   static uint64_t ComputeExpert(int layer, int expert);
 
-  // A pass of skewed traffic, whose hot experts drift with `phase`.
+  // A pass of skewed traffic, whose hot experts drift with `phase`, counted as
+  // the model is.
   RoutedTokens Forward(EplbState& state, int model, Device& device,
                        Stream& stream, int num_tokens, int phase,
                        DeterministicRandom& random) const;
@@ -68,6 +72,7 @@ class TestEngine {
 
   const ModelShape shape_;
   const int slots_per_rank_;
+  CountedExperts counted_ = CountedExperts::kSlots;
   // [layers, slots per rank] rows of each tensor. Borrowed by Weights().
   mutable std::vector<std::byte> weights_;
   mutable std::vector<std::byte> scales_;

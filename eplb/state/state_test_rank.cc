@@ -61,6 +61,7 @@ absl::Status TestRank::AddModel(const std::string& name,
       shape, shape.num_physical_experts() / state->topology().num_ranks()));
   EPLB_ASSIGN_OR_RETURN(const Placement initial, Placement::Initial(shape));
   engines.back()->Load(initial, state->rank());
+  engines.back()->set_counted_experts(options.counted_experts);
   return state->AddModel(name, shape, engines.back()->Weights(), options);
 }
 

@@ -51,6 +51,8 @@ struct TestRank {
   Clock& clock;
   const std::vector<int> members;
   const uint64_t epoch;
+  // As in EplbDependencies.
+  std::vector<int> node_of_job_rank;
   // Of a worker, when there is one to be.
   CommunicatorFactory* background_factory = nullptr;
   // As in EplbDependencies.

@@ -59,6 +59,7 @@ absl::Status ReportStep(Model& model, const Placement& placement,
   statistics.max_tokens = balance.max_tokens;
   statistics.predicted = !per_slot;
   statistics.layer_balancedness = std::move(balance.layers);
+  statistics.balancedness_planned = model.TakePromise(placement);
   statistics.steps_until_rearrangement = options.steps_until_rearrangement;
   if (options.with_table) {
     statistics.table = std::make_shared<const TokenTable>(
