@@ -5,7 +5,9 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -16,6 +18,7 @@
 #include "eplb/core/expert_loads.h"
 #include "eplb/core/model_shape.h"
 #include "eplb/core/placement.h"
+#include "eplb/core/rank_mapping.h"
 #include "eplb/core/status_macros.h"
 #include "eplb/state/eplb_config.h"
 #include "eplb/state/layer_tables.h"
@@ -37,6 +40,7 @@ using ::testing::Each;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Ne;
 
 // 4 slots on each of 2 ranks: 0 1 2 3 and 4 5 0 1.
 constexpr ModelShape kShape{.num_layers = 2,
@@ -210,18 +214,20 @@ TEST(EplbStateTest, RearrangesAtTheIntervalAndKeepsEveryRowRight) {
 }
 
 TEST(EplbStateTest, CreditsLoadsToTheRightExpertAcrossAChangeOfPlacement) {
-  for (const int window : {3, 100}) {
-    SCOPED_TRACE(absl::StrCat("window of ", window));
+  // The placement changes at the end of the second step.
+  for (const auto& [window, num_steps] :
+       std::vector<std::pair<int, int>>{{3, 3}, {3, 4}, {3, 9}, {100, 9}}) {
+    SCOPED_TRACE(absl::StrCat("window of ", window, ", ", num_steps, " steps"));
     EXPECT_THAT(
         OnRanks(2,
-                [window](Rank& rank) -> absl::Status {
+                [window = window,
+                 num_steps = num_steps](Rank& rank) -> absl::Status {
                   EplbConfig config = SmallConfig();
                   config.window_size = window;
                   EPLB_RETURN_IF_ERROR(rank.Create(config));
                   EPLB_RETURN_IF_ERROR(rank.AddModel("main", kShape));
-                  // Two steps before the first change of placement and 7
-                  // after it, each with 10 tokens for expert 3 and 40 for 4.
-                  for (int step = 0; step < 9; ++step) {
+                  // Each with 10 tokens for expert 3 and 40 for 4.
+                  for (int step = 0; step < num_steps; ++step) {
                     const Placement& placement = rank.state->placement(0);
                     for (int layer = 0; layer < 2; ++layer) {
                       int32_t* const pass =
@@ -236,7 +242,7 @@ TEST(EplbStateTest, CreditsLoadsToTheRightExpertAcrossAChangeOfPlacement) {
                   EPLB_ASSIGN_OR_RETURN(
                       const std::vector<ExpertLoads> loads,
                       rank.state->Rearrange({.execute_shuffle = false}));
-                  const int64_t steps = std::min(window, 9);
+                  const int64_t steps = std::min(window, num_steps);
                   EXPECT_THAT(
                       loads[0].layer(1),
                       ElementsAre(0, 0, 0, 2 * 10 * steps, 2 * 40 * steps, 0));
@@ -370,6 +376,129 @@ TEST(EplbStateTest, BalancesAModelAtOnceThatComesWithLoads) {
                 EXPECT_EQ(engine.FindWrongRow(rank.state->placement(0),
                                               rank.control.rank()),
                           "");
+                return absl::OkStatus();
+              }),
+      Each(IsOk()));
+}
+
+TEST(EplbStateTest, FillsTheSlotsOfRanksThatAreNewToAModel) {
+  // The model ran on one rank, and now on two.
+  constexpr ModelShape kWideShape{.num_layers = 2,
+                                  .num_logical_experts = 4,
+                                  .num_redundant_experts = 4,
+                                  .num_expert_groups = 1};
+  EXPECT_THAT(
+      OnRanks(2,
+              [&](Rank& rank) -> absl::Status {
+                EplbConfig config = SmallConfig();
+                config.num_redundant_experts = 4;
+                // What no placement promises.
+                config.min_balancedness_gain = 1;
+                EPLB_RETURN_IF_ERROR(rank.Create(config));
+                const Placement old =
+                    *Placement::Create(2, 4, 4, {3, 2, 1, 0, 0, 1, 2, 3});
+                const ExpertLoads loads =
+                    *ExpertLoads::Create(2, 4, {1, 1, 1, 1, 1, 1, 1, 1});
+                const RankMapping mapping = *RankMapping::Create({0}, 2);
+                TestEngine engine(kWideShape, 4);
+                if (rank.control.rank() == 0) engine.Load(old, 0);
+                const StartingLoads start{.loads = &loads,
+                                          .placement = &old,
+                                          .rank_mapping = &mapping};
+                EPLB_RETURN_IF_ERROR(rank.state->AddModel(
+                    "main", kWideShape, engine.Weights(), {}, &start));
+                EXPECT_THAT(rank.state->placement(0).physical_to_logical_map(),
+                            Each(Ne(Placement::kEmptySlot)));
+                EXPECT_EQ(engine.FindWrongRow(rank.state->placement(0),
+                                              rank.control.rank()),
+                          "");
+                return absl::OkStatus();
+              }),
+      Each(IsOk()));
+}
+
+TEST(EplbStateTest, RefusesStartingLoadsThatDoNotFitTheModel) {
+  EXPECT_THAT(
+      OnRanks(2,
+              [](Rank& rank) -> absl::Status {
+                EPLB_RETURN_IF_ERROR(rank.Create(SmallConfig()));
+                const Placement placement = *Placement::Initial(kShape);
+                const ExpertLoads loads = *ExpertLoads::Create(
+                    2, 6, {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1});
+                const ExpertLoads of_other_experts =
+                    *ExpertLoads::Create(2, 3, {1, 1, 1, 1, 1, 1});
+                const RankMapping leaves = *RankMapping::Create({0, -1}, 1);
+                TestEngine engine(kShape, 4);
+                for (const auto& [start, words] :
+                     std::vector<std::pair<StartingLoads, std::string>>{
+                         {{.loads = &loads}, "need the placement"},
+                         {{.placement = &placement}, "need the placement"},
+                         {{.loads = &of_other_experts, .placement = &placement},
+                          "2 layers and 3 experts"},
+                         {{.loads = &loads,
+                         .placement = &placement,
+                         .rank_mapping = &leaves},
+                          ""},
+                     }) {
+                  EXPECT_THAT(rank.state->AddModel(
+                                  "main", kShape, engine.Weights(), {}, &start),
+                              StatusIs(absl::StatusCode::kInvalidArgument,
+                                       HasSubstr(words)));
+                  EXPECT_EQ(rank.state->num_models(), 0);
+                }
+                return absl::OkStatus();
+              }),
+      Each(IsOk()));
+}
+
+TEST(EplbStateTest, ReturnsLoadsInTheOrderInWhichModelsWereAdded) {
+  EXPECT_THAT(
+      OnRanks(2,
+              [](Rank& rank) -> absl::Status {
+                EPLB_RETURN_IF_ERROR(rank.Create(SmallConfig()));
+                EPLB_RETURN_IF_ERROR(rank.AddModel("z", kShape));
+                EPLB_RETURN_IF_ERROR(rank.AddModel("a", kShape));
+                rank.Count(0, {0, 0, 3, 0});
+                rank.Count(1, {0, 0, 0, 4});
+                EPLB_RETURN_IF_ERROR(rank.state->Step());
+                EPLB_ASSIGN_OR_RETURN(
+                    const std::vector<ExpertLoads> loads,
+                    rank.state->Rearrange({.execute_shuffle = false}));
+                EXPECT_EQ(loads.size(), 2u);
+                EXPECT_THAT(loads[0].layer(0), ElementsAre(0, 0, 6, 0, 0, 0));
+                EXPECT_THAT(loads[1].layer(0), ElementsAre(0, 0, 0, 8, 0, 0));
+                EXPECT_EQ(rank.state->placement(0),
+                          *Placement::Initial(kShape));
+                return absl::OkStatus();
+              }),
+      Each(IsOk()));
+}
+
+TEST(EplbStateTest, ReportsWhatWasPlannedWithTheFirstPassOfANewPlacement) {
+  EXPECT_THAT(
+      OnRanks(2,
+              [](Rank& rank) -> absl::Status {
+                EplbConfig config = SmallConfig();
+                config.log_balancedness = true;
+                EPLB_RETURN_IF_ERROR(rank.Create(config));
+                EPLB_RETURN_IF_ERROR(rank.AddModel("main", kShape));
+                for (int step = 0; step < 5; ++step) {
+                  rank.Count(0, {1, 1, 1, 1, 50, 1, 1, 1});
+                  EPLB_RETURN_IF_ERROR(rank.state->Step());
+                }
+                if (rank.control.rank() != 0) return absl::OkStatus();
+                const auto done = rank.events.EventsOf<RearrangementFinished>();
+                const auto steps = rank.events.EventsOf<StepStatistics>();
+                if (done.size() != 1 || steps.size() != 5) {
+                  return absl::InternalError("events");
+                }
+                for (const StepStatistics& step : steps) {
+                  EXPECT_EQ(
+                      step.balancedness_planned,
+                      step.step == done[0].step + 1
+                          ? std::optional<double>(done[0].balancedness_planned)
+                          : std::nullopt);
+                }
                 return absl::OkStatus();
               }),
       Each(IsOk()));
