@@ -40,7 +40,8 @@ absl::Status ServeAsProcess(int rank, const std::string& folder,
   std::vector<int> members(kNumRanks);
   std::iota(members.begin(), members.end(), 0);
   TestRank test_rank(*factory, clock, members);
-  return ServeRandomRun(test_rank, MakeRandomRun(seed, kNumRanks), seed);
+  return ServeRandomRun(test_rank, MakeRandomRun(seed, kNumRanks), seed)
+      .status();
 }
 
 TEST(EplbStateGlooTest, NeverServesAWrongWeightBetweenProcesses) {

@@ -6,9 +6,11 @@
 #define EPLB_STATE_STATE_TEST_RUN_H_
 
 #include <cstdint>
+#include <vector>
 
-#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "eplb/core/model_shape.h"
+#include "eplb/load/load_recorder.h"
 #include "eplb/state/eplb_config.h"
 #include "eplb/state/state_test_rank.h"
 
@@ -20,15 +22,23 @@ struct RandomRun {
   ModelShape main;
   ModelShape drafter;
   EplbConfig config;
+  std::vector<int> node_of_rank;
+  // Of the main model: counters of the engine, in rows this much too wide.
+  bool has_engine_counters = false;
+  int counter_padding = 0;
+  // Of the drafter.
+  CountedExperts drafter_counts = CountedExperts::kSlots;
+  // Forward ids are given, and so far apart; 0: they count.
+  int forward_id_stride = 0;
 };
 
 // The run of a seed, on `num_ranks` or, with 0, on 2 to 16.
 RandomRun MakeRandomRun(uint64_t seed, int num_ranks = 0);
 
 // The part of one rank, whose state was not created yet. DataLoss for a wrong
-// weight or output.
-absl::Status ServeRandomRun(TestRank& rank, const RandomRun& run,
-                            uint64_t seed);
+// weight or output. Returns how many rearrangements moved something.
+absl::StatusOr<int> ServeRandomRun(TestRank& rank, const RandomRun& run,
+                                   uint64_t seed);
 
 }  // namespace eplb
 
