@@ -55,8 +55,6 @@ struct TestRank {
   std::vector<int> node_of_job_rank;
   // Of a worker, when there is one to be.
   CommunicatorFactory* background_factory = nullptr;
-  // As in EplbDependencies.
-  std::vector<int> node_of_job_rank;
   // Of the test, beside those of the state.
   std::unique_ptr<Communicator> control;
   CpuDevice device{{.num_threads = 1}};
