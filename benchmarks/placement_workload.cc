@@ -1,5 +1,6 @@
 #include "benchmarks/placement_workload.h"
 
+#include <cmath>
 #include <cstdint>
 #include <cstdlib>
 #include <iostream>
@@ -85,6 +86,30 @@ PlacementWorkload Synthetic(const WorkloadShape& shape,
     steps.push_back(ValueOrExit(generator.Next(kTokensPerLayer)));
   }
   return PlacementWorkload(shape, traffic, std::move(steps));
+}
+
+PlacementWorkload ExactZipf(const WorkloadShape& shape, double skew) {
+  std::vector<int64_t> loads;
+  for (int layer = 0; layer < shape.num_layers; ++layer) {
+    for (int expert = 0; expert < shape.num_logical_experts; ++expert) {
+      loads.push_back(std::llround(1e9 * std::pow(expert + 1.0, -skew)));
+    }
+  }
+  return PlacementWorkload(
+      shape, absl::StrCat("exact-zipf:", skew),
+      {ValueOrExit(ExpertLoads::Create(
+          shape.num_layers, shape.num_logical_experts, std::move(loads)))});
+}
+
+PlacementWorkload EightExperts() {
+  return PlacementWorkload({.name = "8/8",
+                            .num_layers = 1,
+                            .num_logical_experts = 8,
+                            .num_slots = 16,
+                            .num_ranks = 8},
+                           "eight-experts",
+                           {ValueOrExit(ExpertLoads::Create(
+                               1, 8, {600, 560, 120, 120, 20, 10, 10, 10}))});
 }
 
 PlacementWorkload GptOssDomains() {

@@ -55,6 +55,13 @@ class PlacementWorkload {
 PlacementWorkload Synthetic(const WorkloadShape& shape,
                             absl::string_view traffic, int num_steps);
 
+// Every layer has the same loads: the r-th expert gets r^-skew.
+PlacementWorkload ExactZipf(const WorkloadShape& shape, double skew);
+
+// A layer of eight experts on eight ranks of two slots, whose smallest largest
+// rank load is known: 196.67.
+PlacementWorkload EightExperts();
+
 // The recorded loads of GPT-OSS-20B, one step per domain: 40 slots, 8 ranks.
 PlacementWorkload GptOssDomains();
 

@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <cstddef>
 #include <fstream>
 #include <string>
 #include <vector>
@@ -241,6 +242,76 @@ TEST_F(EplbTest, PlanRefusesBadLoads) {
   };
   for (const auto& c : cases) {
     ExpectBadInput(Plan(c.content, c.name), "INVALID_ARGUMENT", c.message);
+    // What is a placement is none for plan alone.
+    if (absl::string_view(c.name) == "p.json") continue;
+    ExpectBadInput({"inspect", folder_.PathOf(c.name)}, "INVALID_ARGUMENT",
+                   c.message);
+  }
+}
+
+// A .npy file whose header is `dictionary`.
+std::string Npy(const std::string& dictionary, absl::string_view data) {
+  const size_t size = dictionary.size();
+  return absl::StrCat(absl::string_view("\x93NUMPY\x01\x00", 8),
+                      std::string(1, static_cast<char>(size % 256)),
+                      std::string(1, static_cast<char>(size / 256)), dictionary,
+                      data);
+}
+
+std::string NpyHeader(absl::string_view type, absl::string_view fortran_order,
+                      absl::string_view shape) {
+  return absl::StrCat("{'descr': '", type,
+                      "', 'fortran_order': ", fortran_order,
+                      ", 'shape': ", shape, ", }\n");
+}
+
+TEST_F(EplbTest, PlanAndInspectRefuseBadNpyFiles) {
+  const std::string eight_bytes(8, '\0');
+  const struct {
+    std::string content;
+    const char* message;
+  } cases[] = {
+      {Npy(NpyHeader("<c8", "False", "(1, 1)"), eight_bytes),
+       "descr '<c8' is no type of loads"},
+      {Npy(NpyHeader(">i4", "False", "(1, 2)"), eight_bytes),
+       "descr '>i4' is big-endian"},
+      {Npy(NpyHeader("<i4", "True", "(1, 2)"), eight_bytes),
+       "the array is in Fortran order"},
+      {Npy("{'descr': __import__('os').system('true'), }\n", eight_bytes),
+       "expected"},
+      {Npy(NpyHeader("<i4", "False", "(-1, 2)"), eight_bytes), "npy header"},
+      {Npy(NpyHeader("<i4", "False", "(4611686018427387904, 4)"), eight_bytes),
+       "overflows"},
+      {Npy(NpyHeader("<i8", "False", "(40000, 32000)"), eight_bytes),
+       "needs 10240000000 bytes of data; the file has 8"},
+      {Npy(NpyHeader("<f8", "False", "(1, 1)"),
+           absl::string_view("\0\0\0\0\0\0\xf8\x7f", 8)),
+       "layer 0, expert 0"},
+      {Npy(NpyHeader("<i4", "False", "(1, 2)"), "\1"), "the file has 1"},
+  };
+  for (const auto& c : cases) {
+    ExpectBadInput(Plan(c.content, "l.npy"), "INVALID_ARGUMENT", c.message);
+    ExpectBadInput({"inspect", folder_.PathOf("l.npy")}, "INVALID_ARGUMENT",
+                   c.message);
+  }
+}
+
+TEST_F(EplbTest, EveryPolicyPlansALayeredModel) {
+  // DeepSeek-R1: the k-th expert of a layer, turned by the layer, gets 1/k.
+  std::string csv = "layer_id,expert_id,count\n";
+  for (int layer = 0; layer < 58; ++layer) {
+    for (int expert = 0; expert < 256; ++expert) {
+      absl::StrAppend(&csv, layer, ",", expert, ",",
+                      1000000 / (1 + (expert + 7 * layer) % 256), "\n");
+    }
+  }
+  for (const char* policy :
+       {"hierarchical", "greedy", "refined", "incremental"}) {
+    std::vector<std::string> words = Plan(csv, "l.csv", 288, 32);
+    words.push_back(absl::StrCat("--policy=", policy));
+    const Json plan = ResultObject(words);
+    EXPECT_EQ(plan["layers"].size(), 58u);
+    EXPECT_GE(plan["worst_balancedness"], 0.95) << policy;
   }
 }
 
