@@ -38,6 +38,7 @@ BackgroundBalancer::~BackgroundBalancer() {
 }
 
 void BackgroundBalancer::Start(int64_t forward_id) {
+  rank_ = group_->rank();
   BackgroundDependencies dependencies;
   for (const std::unique_ptr<Model>& model : *context_.models) {
     dependencies.models.push_back({model->name(), &model->shuffler()});
@@ -133,7 +134,7 @@ absl::Status BackgroundBalancer::MayBegin(int64_t forward_id,
         forward_id,
         [this, forward_id, overdue_steps = background->overdue_steps(),
          windows = LoadSums::CollectWindows(
-             *context_.models, group_->rank(),
+             *context_.models, rank_,
              group_->clock().Now() + context_.config->collective_timeout,
              collected)](const ShuffleChannels&) {
           return Plan(forward_id, overdue_steps, windows);
@@ -145,7 +146,7 @@ absl::Status BackgroundBalancer::MayBegin(int64_t forward_id,
 
 void BackgroundBalancer::AddStatistics(int64_t forward_id, Passes passes) {
   std::vector<Placement> placements;
-  if (group_->rank() == 0) {
+  if (rank_ == 0) {
     for (const std::unique_ptr<Model>& model : *context_.models) {
       placements.push_back(model->PlacementOfPass());
     }

@@ -105,6 +105,8 @@ class BackgroundBalancer {
 
   const BackgroundBalancerContext context_;
   const std::unique_ptr<Group> group_;
+  // For the serving thread: the worker may be connecting the group anew.
+  int rank_ = 0;
   mutable absl::Mutex mutex_;
   std::shared_ptr<BackgroundRearrangement> background_ ABSL_GUARDED_BY(mutex_);
   std::thread worker_;
