@@ -1,5 +1,6 @@
 #include "tools/report/dump_report.h"
 
+#include <optional>
 #include <string>
 
 #include "absl/status/status.h"
