@@ -227,10 +227,15 @@ TEST_F(ControlChannelTest, RefusesWhatNoRankSays) {
 }
 
 TEST_F(ControlChannelTest, SaysWhenFileDescriptorsHaveRunOut) {
-  const ScopedNoMoreFiles no_more_files;
-  EXPECT_THAT(
-      ControlChannel::Create("the channel", 0, std::vector<Socket>(1), clock_),
-      StatusIs(absl::StatusCode::kResourceExhausted, HasSubstr("ulimit -n")));
+  absl::Status refused;
+  {
+    const ScopedNoMoreFiles no_more_files;
+    refused =
+        ControlChannel::Create("the channel", 0, std::vector<Socket>(1), clock_)
+            .status();
+  }
+  EXPECT_THAT(refused, StatusIs(absl::StatusCode::kResourceExhausted,
+                                HasSubstr("ulimit -n")));
 }
 
 }  // namespace

@@ -1,8 +1,15 @@
 // ScopedNoMoreFiles: as long as it lives, the process gets no file descriptor
 // beyond those that it has.
 //
-//   const ScopedNoMoreFiles no_more_files;
-//   EXPECT_THAT(ListenOn("127.0.0.1"), StatusIs(kResourceExhausted));
+//   absl::Status refused;
+//   {
+//     const ScopedNoMoreFiles no_more_files;
+//     refused = ListenOn("127.0.0.1").status();
+//   }
+//   EXPECT_THAT(refused, StatusIs(kResourceExhausted));
+//
+// Sanitizers need descriptors as well, to look at objects of gMock: that is for
+// afterwards.
 
 #ifndef EPLB_TESTING_SCOPED_NO_MORE_FILES_H_
 #define EPLB_TESTING_SCOPED_NO_MORE_FILES_H_

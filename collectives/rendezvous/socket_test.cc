@@ -5,6 +5,7 @@
 #include <chrono>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -19,6 +20,7 @@ namespace eplb {
 namespace {
 
 using testing::AllOf;
+using testing::Each;
 using testing::HasSubstr;
 
 using Addresses = std::unique_ptr<addrinfo, decltype(&freeaddrinfo)>;
@@ -81,13 +83,15 @@ TEST_F(SocketTest, NamesTheLimitOfFileDescriptors) {
       const Socket visitor,
       ConnectTo(JoinHostPort("127.0.0.1", port), clock_, Soon()));
   const Addresses address = AddressOfPort(port);
-  const ScopedNoMoreFiles no_more_files;
-  for (const absl::Status& status :
-       {AcceptFrom(listener).status(), ListenOn("127.0.0.1").status(),
-        ConnectToOneOf(address.get(), "the host", clock_, Soon()).status()}) {
-    EXPECT_THAT(status, StatusIs(absl::StatusCode::kResourceExhausted,
-                                 HasSubstr("ulimit -n")));
+  std::vector<absl::Status> refused;
+  {
+    const ScopedNoMoreFiles no_more_files;
+    refused = {
+        AcceptFrom(listener).status(), ListenOn("127.0.0.1").status(),
+        ConnectToOneOf(address.get(), "the host", clock_, Soon()).status()};
   }
+  EXPECT_THAT(refused, Each(StatusIs(absl::StatusCode::kResourceExhausted,
+                                     HasSubstr("ulimit -n"))));
 }
 
 }  // namespace
