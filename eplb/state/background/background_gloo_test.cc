@@ -2,8 +2,11 @@
 // weights move in the background.
 
 #include <signal.h>
+#include <sys/mman.h>
 
 #include <algorithm>
+#include <array>
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -50,10 +53,42 @@ Placement Shifted(int64_t shift) {
   return *Placement::Create(kLayers, kSlots, kSlots, std::move(experts));
 }
 
+// How many steps each rank has passed, for all processes to see. The ranks of
+// an engine step together; until they are let go, these drift apart by no more
+// than a few runs, since a rank that lags would get to a switch only seconds
+// later.
+class StepsPassed {
+ public:
+  StepsPassed()
+      : shared_(*static_cast<Shared*>(
+            mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE,
+                 MAP_SHARED | MAP_ANONYMOUS, -1, 0))) {}
+  StepsPassed(const StepsPassed&) = delete;
+  StepsPassed& operator=(const StepsPassed&) = delete;
+  ~StepsPassed() { munmap(&shared_, sizeof shared_); }
+
+  void Set(int rank, int64_t step) { shared_.of_ranks[rank] = step; }
+  bool IsFarAhead(int64_t step) const {
+    return !shared_.are_let_go &&
+           std::any_of(shared_.of_ranks.begin(), shared_.of_ranks.end(),
+                       [&](int64_t passed) { return step > passed + 100; });
+  }
+  // Before a rank goes for good.
+  void LetGo() { shared_.are_let_go = true; }
+
+ private:
+  struct Shared {
+    std::array<std::atomic<int64_t>, kRanks> of_ranks;
+    std::atomic<bool> are_let_go;
+  };
+  Shared& shared_;
+};
+
 // Serves, with a run after every ten steps, and says how it ends.
 class GlooRank {
  public:
-  GlooRank(int rank, const std::string& folder) {
+  GlooRank(int rank, const std::string& folder, StepsPassed& steps)
+      : number_(rank), steps_(steps) {
     GlooJobOptions options;
     options.job_id = "background";
     options.rank = rank;
@@ -79,14 +114,12 @@ class GlooRank {
   // step.
   absl::Status Serve(const std::function<bool()>& is_done) {
     while (!is_done()) {
-      const absl::Status passed = rank_->Pass(++step_);
-      if (absl::IsUnavailable(passed) || absl::IsDeadlineExceeded(passed)) {
-        return passed;
-      }
-      EPLB_RETURN_IF_ERROR(passed);
       EPLB_RETURN_IF_ERROR(rank_->background().TakeFailure());
-      rank_->MayRun(step_, step_ % 10 == 0, Shifted(step_));
       std::this_thread::yield();  // To the worker.
+      if (steps_.IsFarAhead(step_)) continue;
+      EPLB_RETURN_IF_ERROR(rank_->Pass(++step_));
+      rank_->MayRun(step_, step_ % 10 == 0, Shifted(step_));
+      steps_.Set(number_, step_);
     }
     return absl::OkStatus();
   }
@@ -96,6 +129,8 @@ class GlooRank {
   SteadyTime Now() const { return clock_.Now(); }
 
  private:
+  const int number_;
+  StepsPassed& steps_;
   SystemClock clock_;
   std::unique_ptr<GlooCommunicatorFactory> factory_;
   std::unique_ptr<ServingRank> rank_;
@@ -110,31 +145,38 @@ std::string OneLine(const absl::Status& status) {
 
 // A process per rank that serves, and says "serving" after a run, then what it
 // was told, and whether its rows are right.
-std::unique_ptr<RankProcess> StartRank(int rank, const std::string& folder) {
-  return std::make_unique<RankProcess>([rank, folder](ParentLink& parent) {
-    GlooRank gloo_rank(rank, folder);
-    const absl::Status started = gloo_rank.Start();
-    if (!started.ok()) return parent.Say(OneLine(started));
-    const absl::Status warm =
-        gloo_rank.Serve([&] { return gloo_rank.runs_completed() > 0; });
-    parent.Say(warm.ok() ? "serving" : OneLine(warm));
-    // A rank that is told nothing ends before its process would be killed.
-    const SteadyTime until = gloo_rank.Now() + std::chrono::seconds(40);
-    const absl::Status told =
-        gloo_rank.Serve([&] { return gloo_rank.Now() >= until; });
-    parent.Say(OneLine(told));
-    parent.Say(gloo_rank.HoldsWhatItRoutesBy() ? "right" : "wrong");
-    parent.WaitForGo();
-  });
+std::unique_ptr<RankProcess> StartRank(int rank, const std::string& folder,
+                                       StepsPassed& steps) {
+  return std::make_unique<RankProcess>(
+      [rank, folder, &steps](ParentLink& parent) {
+        GlooRank gloo_rank(rank, folder, steps);
+        const absl::Status started = gloo_rank.Start();
+        if (!started.ok()) return parent.Say(OneLine(started));
+        const absl::Status warm =
+            gloo_rank.Serve([&] { return gloo_rank.runs_completed() > 0; });
+        parent.Say(warm.ok() ? "serving" : OneLine(warm));
+        // A rank that is told nothing ends before its process would be killed.
+        const SteadyTime until = gloo_rank.Now() + std::chrono::seconds(40);
+        const absl::Status told =
+            gloo_rank.Serve([&] { return gloo_rank.Now() >= until; });
+        parent.Say(OneLine(told));
+        parent.Say(gloo_rank.HoldsWhatItRoutesBy() ? "right" : "wrong");
+        parent.WaitForGo();
+      });
 }
 
 class BackgroundGlooTest : public ::testing::Test {
  protected:
   BackgroundGlooTest() {
     for (int rank = 0; rank < kRanks; ++rank) {
-      ranks_.push_back(StartRank(rank, folder_.path()));
+      ranks_.push_back(StartRank(rank, folder_.path(), steps_));
     }
     for (const auto& rank : ranks_) EXPECT_EQ(rank->Hear(), "serving");
+  }
+
+  void Lose(int rank, int signal) {
+    steps_.LetGo();
+    ranks_[rank]->Signal(signal);
   }
 
   // What a rank says after a peer is gone: an error, within the timeout, and
@@ -147,17 +189,18 @@ class BackgroundGlooTest : public ::testing::Test {
   }
 
   const TemporaryFolder folder_;
+  StepsPassed steps_;
   std::vector<std::unique_ptr<RankProcess>> ranks_;
 };
 
 TEST_F(BackgroundGlooTest, AKilledRankIsNoticedAndNoRowIsWrong) {
-  ranks_[1]->Signal(SIGKILL);
+  Lose(1, SIGKILL);
   ExpectToldAndRight(*ranks_[0]);
   ExpectToldAndRight(*ranks_[2]);
 }
 
 TEST_F(BackgroundGlooTest, AStoppedRankIsNoticedByAllAndComesBackRight) {
-  ranks_[2]->Signal(SIGSTOP);
+  Lose(2, SIGSTOP);
   ExpectToldAndRight(*ranks_[0]);
   ExpectToldAndRight(*ranks_[1]);
   ranks_[2]->Signal(SIGCONT);

@@ -21,7 +21,7 @@ std::string ReasonToEnd(const Checkpoint& checkpoint,
                         int64_t staged_from_version) {
   if (checkpoint.wish == Checkpoint::kDrain) return "drains";
   if (checkpoint.wish == Checkpoint::kNoRoom) {
-    return "has no room to stage: its serving thread takes no steps";
+    return "has no room to stage: its serving thread gets to no switch";
   }
   if (checkpoint.weights_version != staged_from_version) {
     return "has other weights than before";

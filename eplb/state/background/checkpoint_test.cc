@@ -29,8 +29,9 @@ TEST(CheckpointTest, NamesTheFirstRankThatEndsTheRun) {
   full.wish = Checkpoint::kNoRoom;
   EXPECT_FALSE(Combine({At(0), drains}, 0).is_short_of_room);
   EXPECT_TRUE(Combine({At(0), full}, 0).is_short_of_room);
-  EXPECT_EQ(Combine({full}, 0).reason_to_end,
-            "rank 0 has no room to stage: its serving thread takes no steps");
+  EXPECT_EQ(
+      Combine({full}, 0).reason_to_end,
+      "rank 0 has no room to stage: its serving thread gets to no switch");
 }
 
 TEST(CheckpointTest, EndsWhenTheWeightsOfAnyRankAreNotThoseThatWereStaged) {
