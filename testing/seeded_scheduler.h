@@ -4,8 +4,8 @@
 // failure comes back with its seed.
 //
 //   SeededScheduler scheduler(seed);
-//   scheduler.Spawn("worker", [&] { worker.Run(); });      // On
-//   scheduler.clock(). scheduler.Spawn("serving", [&] {
+//   scheduler.Spawn("worker", [&] { worker.Run(); });
+//   scheduler.Spawn("serving", [&] {
 //     for (int step = 0; step < 20; ++step) {
 //       scheduler.Yield();
 //       state.Step(step);

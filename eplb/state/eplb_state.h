@@ -182,8 +182,9 @@ class EplbState {
   absl::Status StartBackground();
 
   // Collective, after the same step: layers that are agreed on switch, the rest
-  // of a run is dropped. Nothing where nothing runs in the background.
-  absl::Status Drain();
+  // of a run is dropped. Nothing where nothing runs in the background. `stream`
+  // is as in StepOptions.
+  absl::Status Drain(Stream* stream = nullptr);
 
   // The engine has rewritten weights, on all ranks after the same step: what
   // was staged from the old ones is dropped.

@@ -72,10 +72,11 @@ absl::Status EplbState::EndBackgroundStep(Stream& stream) {
       "step ", forward_id_, " has ended, but ", step_failure_.ToString()));
 }
 
-absl::Status EplbState::Drain() {
+absl::Status EplbState::Drain(Stream* stream) {
   if (!is_in_background()) return absl::OkStatus();
-  EPLB_RETURN_IF_ERROR(background_->Drain(forward_id_, *stream_));
-  return stream_->Synchronize(group_->Deadline());
+  Stream& there = StreamOr(stream);
+  EPLB_RETURN_IF_ERROR(background_->Drain(forward_id_, there));
+  return there.Synchronize(group_->Deadline());
 }
 
 void EplbState::WeightsChanged() {

@@ -134,7 +134,7 @@ absl::StatusOr<std::vector<ExpertLoads>> EplbState::Rearrange(
   }
   Stream& stream = StreamOr(options.stream);
   // A run in the background ends first.
-  EPLB_RETURN_IF_ERROR(Drain());
+  EPLB_RETURN_IF_ERROR(Drain(&stream));
   if (options.profile) {
     EPLB_RETURN_IF_ERROR(Profile(stream));
     return std::vector<ExpertLoads>();

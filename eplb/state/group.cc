@@ -143,6 +143,9 @@ absl::Status Group::ConnectAt(uint64_t epoch, SteadyTime deadline) {
                             epoch, members_.ranks_of_job, deadline));
   std::unique_ptr<Communicator> data;
   if (options_.data_factory != nullptr) {
+    // Who comes to an attempt that others have given up learns it here, and
+    // does not wait for them in the other group.
+    EPLB_RETURN_IF_ERROR(control->Barrier(deadline));
     EPLB_ASSIGN_OR_RETURN(data, options_.data_factory->Connect(
                                     epoch, members_.ranks_of_job, deadline));
   }

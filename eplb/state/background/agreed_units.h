@@ -40,6 +40,12 @@ class AgreedUnits {
     return last_number_;
   }
 
+  // The one that was added last; 0 for none.
+  int64_t last_number() const {
+    absl::MutexLock lock(&mutex_);
+    return last_number_;
+  }
+
   // `number` is there.
   AgreedUnit Find(int64_t number) const {
     absl::MutexLock lock(&mutex_);

@@ -51,8 +51,9 @@ ScheduledNetworkOptions NetworkOf(const ModelScript& script) {
   return network;
 }
 
-// After some time one rank dies, or is shut down, or nothing happens.
-void HaveAnAccident(SeededScheduler& scheduler, ScheduledNetwork& network,
+// After some time one rank dies, or is shut down, or nothing happens. Returns
+// whether all ranks are still there.
+bool HaveAnAccident(SeededScheduler& scheduler, ScheduledNetwork& network,
                     std::vector<std::unique_ptr<ModelledRank>>& ranks) {
   const int64_t kind = scheduler.random().NextBelow(4);
   const int victim =
@@ -63,6 +64,7 @@ void HaveAnAccident(SeededScheduler& scheduler, ScheduledNetwork& network,
           std::chrono::microseconds(scheduler.random().NextBelow(150'000)));
   if (kind == 0) network.Kill(victim);
   if (kind == 1) ranks[victim]->Shutdown();
+  return kind > 1;
 }
 
 // Every step that two ranks have served, they have served alike.
@@ -94,6 +96,8 @@ void Add(const ModelOutcome& rank, ModelOutcome& sum) {
   sum.doubts += rank.doubts;
   sum.settled += rank.settled;
   sum.fence_waits += rank.fence_waits;
+  sum.drains_repeated += rank.drains_repeated;
+  sum.given_up += rank.given_up;
 }
 
 }  // namespace
@@ -110,14 +114,19 @@ ModelOutcome RunModel(const ModelOptions& options) {
     scheduler.Spawn(absl::StrCat("rank ", rank),
                     [&ranks, rank] { ranks[rank]->Serve(); });
   }
+  bool are_all_there = true;
   if (options.has_accidents) {
-    scheduler.Spawn("accident",
-                    [&] { HaveAnAccident(scheduler, network, ranks); });
+    scheduler.Spawn("accident", [&] {
+      are_all_there = HaveAnAccident(scheduler, network, ranks);
+    });
   }
   scheduler.Run();  // Ends the process when somebody waits for ever.
   ModelOutcome outcome;
   Judge(ranks, outcome);
   for (const auto& rank : ranks) Add(rank->outcome(), outcome);
+  if (are_all_there && outcome.given_up > 0) {
+    outcome.violations.push_back("ranks that are all there cannot go on");
+  }
   return outcome;
 }
 
@@ -137,7 +146,8 @@ ModelOutcome RunSeeds(ModelOptions options) {
   std::puts(absl::StrCat("switches ", sum.switches, ", runs ", sum.runs,
                          ", failures ", sum.failures, ", steps in doubt ",
                          sum.doubts, ", settled ", sum.settled,
-                         ", waits at a fence ", sum.fence_waits)
+                         ", waits at a fence ", sum.fence_waits,
+                         ", drains repeated ", sum.drains_repeated)
                 .c_str());
   return sum;
 }
@@ -167,6 +177,7 @@ TEST(BackgroundModelTest, RanksSwitchAlikeWhateverGoesWrong) {
   EXPECT_GT(sum.switches, kNumSeeds);
   EXPECT_GT(sum.failures, kNumSeeds / 10);
   EXPECT_GT(sum.settled, 0);
+  EXPECT_GT(sum.drains_repeated, 0);
 }
 
 TEST(BackgroundModelTest, TheSeedDecidesEverything) {

@@ -34,6 +34,9 @@ struct ModelOutcome {
   int64_t doubts = 0;   // Steps that did not pass because of one.
   int64_t settled = 0;  // Steps that did after all.
   int64_t fence_waits = 0;
+  int64_t drains_repeated = 0;
+  // Steps and drains, by engines that have run out of patience.
+  int64_t given_up = 0;
 };
 
 // The same outcome for the same options.

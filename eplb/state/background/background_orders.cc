@@ -8,6 +8,7 @@
 #include <variant>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "eplb/core/clock.h"
@@ -48,15 +49,13 @@ void BackgroundOrders::BeginDrain(int64_t step) {
   changed_.SignalAll();
 }
 
-absl::Status BackgroundOrders::AwaitDrain(SteadyTime deadline) {
+absl::StatusOr<int64_t> BackgroundOrders::AwaitDrain(SteadyTime deadline) {
   absl::MutexLock lock(&mutex_);
   bool is_late = false;
   while (awaited_drain_.has_value() && !is_stopped_ && !is_late) {
     is_late = clock_.WaitUntil(changed_, mutex_, deadline);
   }
-  if (!awaited_drain_.has_value()) {
-    return std::exchange(drain_status_, absl::OkStatus());
-  }
+  if (!awaited_drain_.has_value()) return drained_;
   awaited_drain_.reset();
   if (is_stopped_) return absl::CancelledError("shut down during a drain");
   return absl::DeadlineExceededError(
@@ -79,9 +78,9 @@ void BackgroundOrders::EndRun(int64_t closing, int64_t last_begin) {
   schedule_.End(closing, last_begin);
 }
 
-void BackgroundOrders::Drained(int64_t step) {
+void BackgroundOrders::Drained(int64_t step, bool is_closing) {
   absl::MutexLock lock(&mutex_);
-  schedule_.Drained(step);
+  schedule_.Drained(step, is_closing);
 }
 
 absl::Status BackgroundOrders::TakeFailure() {
@@ -114,6 +113,16 @@ std::optional<TaskOrder> BackgroundOrders::TakeTask(int64_t step) {
   return taken;
 }
 
+std::optional<DrainOrder> BackgroundOrders::TakeDrain(int64_t step) {
+  absl::MutexLock lock(&mutex_);
+  if (orders_.empty()) return std::nullopt;
+  const auto* const drain = std::get_if<DrainOrder>(&orders_.front());
+  if (drain == nullptr || drain->step != step) return std::nullopt;
+  const DrainOrder taken = *drain;
+  orders_.pop_front();
+  return taken;
+}
+
 int64_t BackgroundOrders::newest_task() const {
   absl::MutexLock lock(&mutex_);
   return newest_task_;
@@ -130,11 +139,11 @@ bool BackgroundOrders::is_draining() const {
 }
 
 void BackgroundOrders::FinishDrain(const DrainOrder& order,
-                                   absl::Status status) {
+                                   absl::StatusOr<int64_t> last_unit) {
   absl::MutexLock lock(&mutex_);
   if (awaited_drain_ != order.number) return;
   awaited_drain_.reset();
-  drain_status_ = std::move(status);
+  drained_ = std::move(last_unit);
   changed_.SignalAll();
 }
 

@@ -66,9 +66,10 @@ class BackgroundOrders {
   void AddTask(TaskOrder order);
 
   // Has the worker end its run and agree with all others that they drain at
-  // `step`; AwaitDrain waits for that.
+  // `step`; AwaitDrain waits for that, and returns the last agreed unit that
+  // was before the drain.
   void BeginDrain(int64_t step);
-  absl::Status AwaitDrain(SteadyTime deadline);
+  absl::StatusOr<int64_t> AwaitDrain(SteadyTime deadline);
   // Takes the drain back that AwaitDrain has given up. False when the worker
   // has begun it.
   bool WithdrawDrain();
@@ -78,7 +79,7 @@ class BackgroundOrders {
 
   // The step at which the run ends has come.
   void EndRun(int64_t closing, int64_t last_begin);
-  void Drained(int64_t step);
+  void Drained(int64_t step, bool is_closing);
 
   // What has failed since the last call; OK for nothing.
   absl::Status TakeFailure();
@@ -89,13 +90,15 @@ class BackgroundOrders {
   std::optional<BackgroundOrder> Take();
   // The next order, if it is a task of a step up to `step`.
   std::optional<TaskOrder> TakeTask(int64_t step);
+  // The next order, if it is a drain after `step`.
+  std::optional<DrainOrder> TakeDrain(int64_t step);
 
   // The last step with a task, and the last one whose task was taken; -1.
   int64_t newest_task() const;
   int64_t last_task_taken() const;
 
   bool is_draining() const;
-  void FinishDrain(const DrainOrder& order, absl::Status status);
+  void FinishDrain(const DrainOrder& order, absl::StatusOr<int64_t> last_unit);
 
   // The first failure that the serving thread has not taken stays.
   void ReportFailure(absl::Status status);
@@ -145,7 +148,7 @@ class BackgroundOrders {
   // Drains are numbered; the serving thread waits for at most one.
   int64_t last_drain_ ABSL_GUARDED_BY(mutex_) = 0;
   std::optional<int64_t> awaited_drain_ ABSL_GUARDED_BY(mutex_);
-  absl::Status drain_status_ ABSL_GUARDED_BY(mutex_);
+  absl::StatusOr<int64_t> drained_ ABSL_GUARDED_BY(mutex_) = 0;
   bool has_ended_ ABSL_GUARDED_BY(mutex_) = false;
 };
 

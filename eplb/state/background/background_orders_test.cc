@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "eplb/shuffle/weight_shuffler.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -116,15 +117,21 @@ TEST_F(BackgroundOrdersTest, KeepsNoTasksForAWorkerThatHasEnded) {
 TEST_F(BackgroundOrdersTest, ADrainEndsWithWhatTheWorkerSays) {
   orders_.BeginDrain(7);
   EXPECT_TRUE(orders_.is_draining());
-  absl::Status drained;
+  absl::StatusOr<int64_t> drained;
   std::thread serving(
       [&] { drained = orders_.AwaitDrain(clock_.Now() + seconds(60)); });
   clock_.WaitForWaiters(1);
   orders_.FinishDrain(std::get<DrainOrder>(*orders_.Take()),
                       absl::AbortedError("no"));
   serving.join();
-  EXPECT_THAT(drained, StatusIs(absl::StatusCode::kAborted));
+  EXPECT_THAT(drained.status(), StatusIs(absl::StatusCode::kAborted));
   EXPECT_FALSE(orders_.is_draining());
+}
+
+TEST_F(BackgroundOrdersTest, ADrainTellsWhatWasAgreedBeforeIt) {
+  orders_.BeginDrain(7);
+  orders_.FinishDrain(std::get<DrainOrder>(*orders_.Take()), /*last_unit=*/3);
+  EXPECT_THAT(orders_.AwaitDrain(clock_.Now()), IsOkAndHolds(3));
 }
 
 TEST_F(BackgroundOrdersTest, ADrainEndsAtItsDeadlineAndByStop) {
@@ -133,7 +140,7 @@ TEST_F(BackgroundOrdersTest, ADrainEndsAtItsDeadlineAndByStop) {
               StatusIs(absl::StatusCode::kDeadlineExceeded));
   const DrainOrder late = std::get<DrainOrder>(*orders_.Take());
   orders_.BeginDrain(8);
-  orders_.FinishDrain(late, absl::OkStatus());
+  orders_.FinishDrain(late, /*last_unit=*/3);
   EXPECT_TRUE(orders_.is_draining());
   orders_.Stop();
   EXPECT_THAT(orders_.AwaitDrain(clock_.Now() + seconds(60)),

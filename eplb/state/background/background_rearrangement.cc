@@ -84,14 +84,15 @@ absl::Status BackgroundRearrangement::Drain(int64_t forward_id, Stream& stream,
   parts_.orders.BeginDrain(forward_id);
   parts_.fence.Wake();
   const SteadyTime deadline = parts_.Deadline();
-  absl::Status status = parts_.orders.AwaitDrain(deadline);
-  if (status.ok()) {
-    for (const int64_t number : parts_.fence.TakeAgreed()) {
+  const absl::StatusOr<int64_t> last_unit = parts_.orders.AwaitDrain(deadline);
+  absl::Status status = last_unit.status();
+  if (last_unit.ok()) {
+    failed_drain_ = absl::OkStatus();
+    for (const int64_t number : parts_.fence.TakeAgreed(*last_unit)) {
       status.Update(SwitchUnit(number, stream, publish));
     }
-    parts_.orders.Drained(forward_id);
+    parts_.orders.Drained(forward_id, parts_.fence.num_pending() > 0);
   }
-  failed_drain_ = absl::OkStatus();
   // No rank has ended a drain that this one has not begun.
   if (!status.ok() && !parts_.orders.WithdrawDrain()) {
     failed_drain_ = absl::FailedPreconditionError(absl::StrCat(

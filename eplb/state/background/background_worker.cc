@@ -96,8 +96,8 @@ absl::Status BackgroundWorker::Obey(const BackgroundOrder& order) {
 void BackgroundWorker::ObeyAlone(const BackgroundOrder& order) {
   const auto* drain = std::get_if<DrainOrder>(&order);
   if (drain == nullptr) return;
-  parts_.orders.FinishDrain(
-      *drain, agreement_.is_in_doubt() ? lost_ : absl::OkStatus());
+  if (agreement_.is_in_doubt()) return parts_.orders.FinishDrain(*drain, lost_);
+  parts_.orders.FinishDrain(*drain, parts_.agreed.last_number());
 }
 
 absl::Status BackgroundWorker::RunTask(const TaskOrder& order) {
@@ -120,16 +120,28 @@ absl::Status BackgroundWorker::AgreeOnTasks() {
 }
 
 absl::Status BackgroundWorker::AgreeOnDrain(const DrainOrder& order) {
+  // Another rank has heard all others come where this one has heard of a
+  // failure; it has gone on, and does not come again.
+  if (order.step == last_drain_) {
+    parts_.orders.FinishDrain(order, last_unit_before_drain_);
+    return absl::OkStatus();
+  }
   parts_.progress.Begin("the agreement on a drain");
+  last_unit_before_drain_ = parts_.agreed.last_number();
   const ShuffleChannels now = channels();
   // Ranks that drain at different steps are told so by their headers.
   now.control->context().forward_id = static_cast<uint64_t>(order.step);
-  const absl::Status status = now.control->Barrier(parts_.Deadline());
-  // Where the others are lost it is not over, unless it was at another step.
-  if (status.ok() || parts_.dependencies.connect ||
-      absl::IsFailedPrecondition(status)) {
+  absl::Status status = now.control->Barrier(parts_.Deadline());
+  if (status.ok()) {
+    // All have come: it is agreed on. Those who have not heard so fail at
+    // once, and this rank with them, so that they meet in the next epoch.
+    status = now.control->Barrier(parts_.Deadline());
+    last_drain_ = order.step;
+    parts_.orders.FinishDrain(order, last_unit_before_drain_);
+  } else if (parts_.dependencies.connect ||
+             absl::IsFailedPrecondition(status)) {
     parts_.orders.FinishDrain(order, status);
-  }
+  }  // Else the others are lost: it is not over.
   return status;
 }
 
@@ -246,11 +258,13 @@ absl::Status BackgroundWorker::EndRun() {
     const Checkpoint mine = {.weights_version = parts_.orders.weights_version(),
                              .last_task_taken = parts_.orders.last_task_taken(),
                              .fence = fence,
-                             .last_begin = last_begin};
+                             .last_begin = last_begin,
+                             .last_drain = last_drain_};
     EPLB_ASSIGN_OR_RETURN(
         const std::vector<Checkpoint> all,
         GatherCheckpoints(mine, *now.control, parts_.Deadline()));
     const GroupCheckpoint group = Combine(all, mine.weights_version);
+    last_drain_ = group.last_drain;
     parts_.orders.ForgetUpTo(group.last_begin, group.last_task_taken);
     return UnitAgreement::Close{group.latest_fence, group.last_begin};
   });
@@ -289,6 +303,10 @@ void BackgroundWorker::Recover() {
     if (status.ok()) return;
     AbortChannels(status);
     agreement_.KeepDoubt(status);
+    // One that the others have ended needs no more of them.
+    if (const auto drain = parts_.orders.TakeDrain(last_drain_)) {
+      parts_.orders.FinishDrain(*drain, last_unit_before_drain_);
+    }
     // Nobody knows for how long; the end of the failure tells the others.
     parts_.orders.SkipTasks(parts_.orders.newest_task(), 0);
     parts_.orders.Rest(clock.Now() + pause);
@@ -302,7 +320,10 @@ absl::Status BackgroundWorker::OpenNextEpoch(SteadyTime deadline) {
                         parts_.dependencies.connect(++attempt_, deadline));
   UseChannels(fresh);
   EPLB_RETURN_IF_ERROR(agreement_.OpenEpoch(fresh));
-  return EndRun();
+  EPLB_RETURN_IF_ERROR(EndRun());
+  // Nobody rests while another rank still needs it.
+  parts_.progress.Begin("the begin of an epoch");
+  return fresh.control->Barrier(parts_.Deadline());
 }
 
 ShuffleChannels BackgroundWorker::channels() const {

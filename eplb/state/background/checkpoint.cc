@@ -55,6 +55,7 @@ GroupCheckpoint Combine(absl::Span<const Checkpoint> checkpoints,
         std::max(group.last_task_taken, checkpoint.last_task_taken);
     group.latest_fence = std::max(group.latest_fence, checkpoint.fence);
     group.last_begin = std::max(group.last_begin, checkpoint.last_begin);
+    group.last_drain = std::max(group.last_drain, checkpoint.last_drain);
   }
   return group;
 }

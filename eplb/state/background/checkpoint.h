@@ -25,9 +25,11 @@ struct Checkpoint {
   // The last step with a task that this rank has ordered, and has begun.
   int64_t newest_task = -1;
   int64_t last_task_taken = -1;
-  // The rank's fence, and the step at which its last run began, for a closing.
+  // The rank's fence, and the steps at which its last run began and after which
+  // it has drained last, for a closing.
   int64_t fence = 0;
   int64_t last_begin = -1;
+  int64_t last_drain = -1;
 };
 
 // In rank order.
@@ -46,6 +48,7 @@ struct GroupCheckpoint {
   int64_t last_task_taken = -1;
   int64_t latest_fence = 0;
   int64_t last_begin = -1;
+  int64_t last_drain = -1;
 };
 
 GroupCheckpoint Combine(absl::Span<const Checkpoint> checkpoints,

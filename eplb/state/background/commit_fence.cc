@@ -145,11 +145,11 @@ void CommitFence::Wake() {
   changed_.SignalAll();
 }
 
-std::vector<int64_t> CommitFence::TakeAgreed() {
+std::vector<int64_t> CommitFence::TakeAgreed(int64_t last_unit) {
   absl::MutexLock lock(&mutex_);
   std::vector<int64_t> taken;
   for (Agreed& agreed : agreed_) {
-    if (agreed.is_switching) continue;
+    if (agreed.is_switching || agreed.unit > last_unit) continue;
     agreed.is_switching = true;
     taken.push_back(agreed.unit);
   }

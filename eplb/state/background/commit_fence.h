@@ -97,9 +97,9 @@ class CommitFence {
   absl::StatusOr<std::vector<int64_t>> Pass(int64_t forward_id,
                                             SteadyTime deadline);
 
-  // All units agreed, whatever their step, in the order of their agreements:
-  // for a drain, which all ranks do at one step.
-  std::vector<int64_t> TakeAgreed();
+  // All units agreed up to `last_unit`, whatever their step, in the order of
+  // their agreements: for a drain, which all ranks do at one step.
+  std::vector<int64_t> TakeAgreed(int64_t last_unit);
 
   // Has a waiting worker ask whether to give up.
   void Wake();

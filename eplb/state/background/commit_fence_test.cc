@@ -52,17 +52,20 @@ TEST_F(CommitFenceTest, StandsNoEarlierThanItIsTold) {
   EXPECT_THAT(fence_.Raise(1, /*not_before=*/3), IsOkAndHolds(10));
 }
 
-TEST_F(CommitFenceTest, ADrainTakesWhatIsAgreedBeforeItsStep) {
+TEST_F(CommitFenceTest, ADrainTakesWhatIsAgreedBeforeIt) {
   EPLB_EXPECT_OK(fence_.Raise(1));
   EPLB_EXPECT_OK(fence_.Commit(1, 12));
   EPLB_EXPECT_OK(fence_.Raise(1));
   EPLB_EXPECT_OK(fence_.Commit(2, 15));
-  EXPECT_THAT(fence_.TakeAgreed(), ElementsAre(1, 2));
-  EXPECT_THAT(fence_.TakeAgreed(), IsEmpty());
+  EPLB_EXPECT_OK(fence_.Raise(1));
+  EPLB_EXPECT_OK(fence_.Commit(3, 16));
+  EXPECT_THAT(fence_.TakeAgreed(/*last_unit=*/2), ElementsAre(1, 2));
+  EXPECT_THAT(fence_.TakeAgreed(2), IsEmpty());
   EXPECT_THAT(fence_.Pass(12, clock_.Now()), IsOkAndHolds(IsEmpty()));
   fence_.Switched(1);
   fence_.Switched(2);
-  EXPECT_EQ(fence_.num_pending(), 0);
+  EXPECT_EQ(fence_.num_pending(), 1);
+  EXPECT_THAT(fence_.Pass(16, clock_.Now()), IsOkAndHolds(ElementsAre(3)));
 }
 
 TEST_F(CommitFenceTest, IsRaisedOnce) {

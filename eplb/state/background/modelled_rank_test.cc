@@ -34,6 +34,7 @@ namespace {
 constexpr std::chrono::milliseconds kTimeout{100};
 constexpr std::chrono::milliseconds kLongestForward{4};
 constexpr int kPassAttempts = 300;
+constexpr int kDrainAttempts = 30;
 constexpr size_t kRowBytes = 40;
 constexpr size_t kLayerBytes = kRowBytes * ModelScript::kSlotsPerRank;
 
@@ -161,13 +162,7 @@ bool ModelledRank::ServeStep(int64_t step) {
   if (step == script_.weights_change_step) RewriteWeights();
   if (step == script_.drain_step ||
       (step == ModelScript::kLastStep && !script_.options.has_accidents)) {
-    const absl::Status drained = background_->Drain(
-        step, *stream_,
-        [this](int, const ShuffleUnit& unit) { return Publish(unit); });
-    if (!drained.ok() && !script_.options.has_accidents) {
-      Violation(absl::StrCat("drain: ", drained.ToString()));
-    }
-    if (!drained.ok()) return false;
+    if (!Drain(step)) return false;
   }
   GiveOrders(step);
   const absl::Status failure = background_->TakeFailure();
@@ -201,7 +196,27 @@ bool ModelledRank::PassStep(int64_t step) {
     }
     Pause();
   }
-  return false;  // An engine that gives up.
+  ++outcome_.given_up;
+  return false;
+}
+
+bool ModelledRank::Drain(int64_t step) {
+  for (int attempt = 0; attempt < kDrainAttempts; ++attempt) {
+    const absl::Status drained = background_->Drain(
+        step, *stream_,
+        [this](int, const ShuffleUnit& unit) { return Publish(unit); });
+    if (is_dead()) return false;
+    if (drained.ok()) return true;
+    if (!script_.options.has_accidents) {
+      Violation(absl::StrCat("drain: ", drained.ToString()));
+      return false;
+    }
+    if (absl::IsCancelled(drained)) return false;
+    ++outcome_.drains_repeated;
+    Pause();
+  }
+  ++outcome_.given_up;
+  return false;
 }
 
 void ModelledRank::GiveOrders(int64_t step) {
@@ -289,6 +304,8 @@ absl::StatusOr<ShuffleChannels> ModelledRank::Connect(uint64_t attempt,
   std::iota(members.begin(), members.end(), 0);
   EPLB_ASSIGN_OR_RETURN(std::unique_ptr<Communicator> control,
                         factory_->Connect(2 * attempt + 1, members, deadline));
+  // Fails at once where others have given the attempt up.
+  EPLB_RETURN_IF_ERROR(control->Barrier(deadline));
   EPLB_ASSIGN_OR_RETURN(std::unique_ptr<Communicator> data,
                         factory_->Connect(2 * attempt + 2, members, deadline));
   auto checked = std::make_shared<CheckedCommunicator>(std::move(control));

@@ -107,6 +107,7 @@ class ModelledRank {
 
   bool ServeStep(int64_t step);
   bool PassStep(int64_t step);
+  bool Drain(int64_t step);
   void GiveOrders(int64_t step);
   void RewriteWeights();
   void FillWeights();

@@ -25,9 +25,9 @@ void RunSchedule::End(int64_t number, int64_t last_begin) {
   is_busy_ = false;
 }
 
-void RunSchedule::Drained(int64_t step) {
+void RunSchedule::Drained(int64_t step, bool is_closing) {
   last_begin_ = std::max(last_begin_, step);
-  is_busy_ = false;
+  is_busy_ = is_closing;
 }
 
 }  // namespace eplb

@@ -38,8 +38,9 @@ class RunSchedule {
   void End(int64_t number, int64_t last_begin);
 
   // All ranks have dropped everything at `step`; the next interval begins the
-  // next run.
-  void Drained(int64_t step);
+  // next run, but not before the end of a closing that has been agreed on since
+  // (`is_closing`).
+  void Drained(int64_t step, bool is_closing);
 
  private:
   bool is_busy_ = false;

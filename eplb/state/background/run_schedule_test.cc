@@ -75,9 +75,19 @@ TEST(RunScheduleTest, ADrainForgetsWhatIsOverdue) {
   RunSchedule schedule;
   EXPECT_TRUE(schedule.BeginsAt(10, true));
   EXPECT_FALSE(schedule.BeginsAt(20, true));
-  schedule.Drained(22);
+  schedule.Drained(22, /*is_closing=*/false);
   EXPECT_FALSE(schedule.BeginsAt(23, false));
   EXPECT_TRUE(schedule.BeginsAt(30, true));
+}
+
+TEST(RunScheduleTest, ADrainThatComesAfterAClosingDoesNotEndIt) {
+  RunSchedule schedule;
+  EXPECT_TRUE(schedule.BeginsAt(10, true));
+  const int64_t closing = schedule.BeginClosing();
+  schedule.Drained(12, /*is_closing=*/true);
+  EXPECT_FALSE(schedule.BeginsAt(20, true));
+  schedule.End(closing, /*last_begin=*/10);
+  EXPECT_TRUE(schedule.BeginsAt(22, false));
 }
 
 }  // namespace
