@@ -106,11 +106,13 @@ ModelOutcome RunModel(const ModelOptions& options) {
   const ModelScript script = ScriptOf(options);
   SeededScheduler scheduler(options.seed);
   ScheduledNetwork network(scheduler, NetworkOf(script));
-  int num_serving = script.num_ranks;
+  ModelProgress progress{
+      .num_serving = script.num_ranks,
+      .steps = std::vector<int64_t>(script.num_ranks, ModelScript::kFirstStep)};
   std::vector<std::unique_ptr<ModelledRank>> ranks;
   for (int rank = 0; rank < script.num_ranks; ++rank) {
     ranks.push_back(std::make_unique<ModelledRank>(script, rank, scheduler,
-                                                   network, num_serving));
+                                                   network, progress));
     scheduler.Spawn(absl::StrCat("rank ", rank),
                     [&ranks, rank] { ranks[rank]->Serve(); });
   }
@@ -123,7 +125,10 @@ ModelOutcome RunModel(const ModelOptions& options) {
   scheduler.Run();  // Ends the process when somebody waits for ever.
   ModelOutcome outcome;
   Judge(ranks, outcome);
-  for (const auto& rank : ranks) Add(rank->outcome(), outcome);
+  for (const auto& rank : ranks) {
+    Add(rank->outcome(), outcome);
+    are_all_there &= rank->has_served();
+  }
   if (are_all_there && outcome.given_up > 0) {
     outcome.violations.push_back("ranks that are all there cannot go on");
   }

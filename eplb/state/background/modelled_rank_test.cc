@@ -1,5 +1,6 @@
 #include "eplb/state/background/modelled_rank_test.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -33,6 +34,7 @@ namespace {
 
 constexpr std::chrono::milliseconds kTimeout{100};
 constexpr std::chrono::milliseconds kLongestForward{4};
+constexpr int64_t kMostStepsAhead = 8;
 constexpr int kPassAttempts = 300;
 constexpr int kDrainAttempts = 30;
 constexpr size_t kRowBytes = 40;
@@ -79,12 +81,12 @@ SteadyTime InterruptingClock::Now() const {
 
 ModelledRank::ModelledRank(const ModelScript& script, int rank,
                            SeededScheduler& scheduler,
-                           ScheduledNetwork& network, int& num_serving)
+                           ScheduledNetwork& network, ModelProgress& progress)
     : script_(script),
       rank_(rank),
       scheduler_(scheduler),
       network_(network),
-      num_serving_(num_serving),
+      progress_(progress),
       topology_(*Topology::Uniform(script.num_ranks)),
       factory_(network.FactoryOfProcess(rank)),
       stream_(*device_.CreateStream()),
@@ -104,7 +106,7 @@ void ModelledRank::Serve() {
   absl::StatusOr<ShuffleChannels> channels =
       Connect(0, scheduler_.clock().Now() + 10 * kTimeout);
   if (!channels.ok()) {
-    --num_serving_;
+    --progress_.num_serving;
     return;
   }
   BackgroundOptions options{.fence_margin = script_.options.fence_margin,
@@ -136,9 +138,10 @@ void ModelledRank::Serve() {
   int64_t step = ModelScript::kFirstStep;
   while (step <= ModelScript::kLastStep && ServeStep(step)) ++step;
   outcome_.fence_waits = background_->metrics().fence_waits.count;
-  --num_serving_;
-  scheduler_.WaitFor([this] { return num_serving_ == 0 || is_shut_down_; },
-                     scheduler_.clock().Now() + 20 * kTimeout);
+  --progress_.num_serving;
+  scheduler_.WaitFor(
+      [this] { return progress_.num_serving == 0 || is_shut_down_; },
+      scheduler_.clock().Now() + 20 * kTimeout);
   Shutdown();
 }
 
@@ -155,6 +158,7 @@ void ModelledRank::Shutdown() {
 
 bool ModelledRank::ServeStep(int64_t step) {
   Pause();
+  StayTogether(step);
   if (is_dead() || is_shut_down_) return false;
   CheckWeights(step);
   routes_of_step_[step] = HashOfRoutes();
@@ -172,6 +176,20 @@ bool ModelledRank::ServeStep(int64_t step) {
     Violation(absl::StrCat("failure: ", failure.ToString()));
   }
   return true;
+}
+
+// Engines meet in every step. Where nothing may fail, these do not get so far
+// apart either that one comes to its switches too late for the others.
+void ModelledRank::StayTogether(int64_t step) {
+  progress_.steps[rank_] = step;
+  if (script_.options.has_accidents) return;
+  scheduler_.WaitFor(
+      [&] {
+        return step <=
+               kMostStepsAhead + *std::min_element(progress_.steps.begin(),
+                                                   progress_.steps.end());
+      },
+      scheduler_.clock().Now() + kTimeout);
 }
 
 bool ModelledRank::PassStep(int64_t step) {

@@ -79,11 +79,19 @@ class InterruptingClock final : public Clock {
   mutable std::function<void()> interrupt_;
 };
 
+// How far the ranks' engines are.
+struct ModelProgress {
+  // Ranks that serve.
+  int num_serving = 0;
+  // Of each rank, the step that it serves.
+  std::vector<int64_t> steps;
+};
+
 class ModelledRank {
  public:
-  // `num_serving` counts the ranks that serve, this one among them.
+  // `progress` counts this rank as serving.
   ModelledRank(const ModelScript& script, int rank, SeededScheduler& scheduler,
-               ScheduledNetwork& network, int& num_serving);
+               ScheduledNetwork& network, ModelProgress& progress);
 
   // The serving thread. Spawns the worker, and shuts it down when no rank
   // serves any more: an engine does not leave the others alone.
@@ -97,6 +105,8 @@ class ModelledRank {
     return routes_of_step_;
   }
   const ModelOutcome& outcome() const { return outcome_; }
+  // Whether it has met the others once.
+  bool has_served() const { return background_ != nullptr; }
 
  private:
   absl::StatusOr<ShuffleChannels> Connect(uint64_t attempt,
@@ -106,6 +116,7 @@ class ModelledRank {
   absl::Status AddUp(int64_t step, const ShuffleChannels& channels);
 
   bool ServeStep(int64_t step);
+  void StayTogether(int64_t step);
   bool PassStep(int64_t step);
   bool Drain(int64_t step);
   void GiveOrders(int64_t step);
@@ -123,7 +134,7 @@ class ModelledRank {
   SeededScheduler& scheduler_;
   InterruptingClock clock_{scheduler_};
   ScheduledNetwork& network_;
-  int& num_serving_;
+  ModelProgress& progress_;
   const Topology topology_;
   const std::unique_ptr<CommunicatorFactory> factory_;
   CpuDevice device_{{.num_threads = 1}};
