@@ -1,5 +1,6 @@
 #include "eplb/shuffle/unit_planner.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -51,7 +52,7 @@ class UnitPlanner {
       }
       AddToUnit(Change(layer, before_.experts_of_slots(layer),
                        after_.experts_of_slots(layer), plan.transfers(layer)),
-                plan.max_staged_rows(layer));
+                plan.max_staged_rows(layer), BusiestSwitch(layer));
     }
     EndUnit();
     return std::move(units_);
@@ -78,11 +79,30 @@ class UnitPlanner {
     return change;
   }
 
-  void AddToUnit(LayerChange change, int staged_rows) {
+  // What the switch of a layer writes, at most, on the rank that writes most.
+  int64_t BusiestSwitch(int layer) const {
+    const absl::Span<const int32_t> before = before_.experts_of_slots(layer);
+    const absl::Span<const int32_t> after = after_.experts_of_slots(layer);
+    const size_t slots_per_rank = after.size() / topology_.num_ranks();
+    int64_t most = 0;
+    for (size_t begin = 0; begin < after.size(); begin += slots_per_rank) {
+      int64_t num_changed = 0;
+      for (size_t slot = begin; slot < begin + slots_per_rank; ++slot) {
+        num_changed += after[slot] != before[slot];
+      }
+      most = std::max(most, num_changed);
+    }
+    return most * static_cast<int64_t>(bytes_per_expert_[layer]);
+  }
+
+  // `switch_bytes` and `staged_rows` are those of the busiest rank, so that all
+  // ranks put the same layers together.
+  void AddToUnit(LayerChange change, int staged_rows, int64_t switch_bytes) {
     const bool is_full =
-        static_cast<int>(unit_.layers.size()) == limits_.max_layers ||
+        unit_switch_bytes_ + switch_bytes > limits_.max_switch_bytes ||
         unit_.max_staged_rows + staged_rows > limits_.max_rows;
     if (is_full) EndUnit();
+    unit_switch_bytes_ += switch_bytes;
     const auto bytes = static_cast<int64_t>(bytes_per_expert_[change.layer]);
     const size_t written =
         change.receives.size() + change.fan_outs.size() + change.copies.size();
@@ -98,6 +118,7 @@ class UnitPlanner {
     if (unit_.layers.empty()) return;
     units_.push_back(std::make_shared<const ShuffleUnit>(std::move(unit_)));
     unit_ = {};
+    unit_switch_bytes_ = 0;
   }
 
   // Each in a unit of its own: it starts from what the one before installed.
@@ -127,7 +148,7 @@ class UnitPlanner {
                        is_first ? before_.experts_of_slots(layer)
                                 : from.experts_of_slots(0),
                        next, plan.transfers(0)),
-                plan.max_staged_rows(0));
+                plan.max_staged_rows(0), /*switch_bytes=*/0);
       EndUnit();
       is_first = false;
       now = next;
@@ -156,6 +177,7 @@ class UnitPlanner {
   const UnitLimits limits_;
   std::vector<int32_t> member_of_rank_;
   ShuffleUnit unit_;
+  int64_t unit_switch_bytes_ = 0;
   ShuffleUnits units_;
 };
 

@@ -15,8 +15,9 @@
 namespace eplb {
 
 struct UnitLimits {
-  int max_rows = 1;      // Of staging, on every rank.
-  int max_layers = 1;    // In one unit.
+  int max_rows = 1;  // Of staging, on every rank.
+  // That one unit may write on its busiest rank; a layer alone may write more.
+  int64_t max_switch_bytes = 0;
   size_t row_bytes = 0;  // Of a row of staging, for messages.
 };
 

@@ -45,8 +45,7 @@ class UnitPlannerTest : public ::testing::Test {
 };
 
 TEST_F(UnitPlannerTest, MakesOneUnitOfEachLayerThatChanges) {
-  EPLB_ASSERT_OK_AND_ASSIGN(const ShuffleUnits units,
-                            Plan(0, {.max_rows = 2, .max_layers = 1}));
+  EPLB_ASSERT_OK_AND_ASSIGN(const ShuffleUnits units, Plan(0, {.max_rows = 4}));
   ASSERT_THAT(units, SizeIs(3));
   EXPECT_THAT(Layers(*units[0]), ElementsAre(0));
   EXPECT_THAT(Layers(*units[1]), ElementsAre(1));
@@ -58,17 +57,50 @@ TEST_F(UnitPlannerTest, MakesOneUnitOfEachLayerThatChanges) {
 }
 
 TEST_F(UnitPlannerTest, PutsLayersTogetherWhileStagingHasRoom) {
-  EPLB_ASSERT_OK_AND_ASSIGN(const ShuffleUnits units,
-                            Plan(0, {.max_rows = 3, .max_layers = 4}));
+  EPLB_ASSERT_OK_AND_ASSIGN(
+      const ShuffleUnits units,
+      Plan(0, {.max_rows = 3, .max_switch_bytes = 1'000'000}));
   ASSERT_THAT(units, SizeIs(2));
   EXPECT_THAT(Layers(*units[0]), ElementsAre(0, 1));
   EXPECT_EQ(units[0]->max_staged_rows, 3);
   EXPECT_THAT(Layers(*units[1]), ElementsAre(3));
 }
 
+// Layer 0 writes two rows of 10 bytes on both ranks, layer 1 one of 100.
+TEST_F(UnitPlannerTest, PutsLayersTogetherWithinWhatASwitchMayWrite) {
+  const auto layers_of_units = [&](int64_t max_switch_bytes) {
+    const ShuffleUnits units =
+        *Plan(0, {.max_rows = 4, .max_switch_bytes = max_switch_bytes});
+    std::vector<std::vector<int>> layers;
+    for (const auto& unit : units) layers.push_back(Layers(*unit));
+    return layers;
+  };
+  EXPECT_THAT(layers_of_units(119),
+              ElementsAre(ElementsAre(0), ElementsAre(1), ElementsAre(3)));
+  EXPECT_THAT(layers_of_units(120),
+              ElementsAre(ElementsAre(0, 1), ElementsAre(3)));
+  EXPECT_THAT(layers_of_units(10'120), ElementsAre(ElementsAre(0, 1, 3)));
+}
+
+// Rank 1 of two writes more than rank 0, which must cut as rank 1 does.
+TEST_F(UnitPlannerTest, CutsByTheBusiestRank) {
+  const Placement before =
+      *Placement::Create(2, 4, 4, {0, 1, 2, 3, 0, 1, 2, 3});
+  const Placement after = *Placement::Create(2, 4, 4, {0, 1, 3, 2, 0, 1, 3, 2});
+  for (int rank = 0; rank < 2; ++rank) {
+    EXPECT_THAT(PlanUnits(before, after, topology_, rank, {10, 10},
+                          {.max_rows = 4, .max_switch_bytes = 39}),
+                IsOkAndHolds(SizeIs(2)));
+    EXPECT_THAT(PlanUnits(before, after, topology_, rank, {10, 10},
+                          {.max_rows = 4, .max_switch_bytes = 40}),
+                IsOkAndHolds(SizeIs(1)));
+  }
+}
+
 TEST_F(UnitPlannerTest, CutsALayerThatDoesNotFitIntoPieces) {
-  EPLB_ASSERT_OK_AND_ASSIGN(const ShuffleUnits units,
-                            Plan(1, {.max_rows = 1, .max_layers = 4}));
+  EPLB_ASSERT_OK_AND_ASSIGN(
+      const ShuffleUnits units,
+      Plan(1, {.max_rows = 1, .max_switch_bytes = 1'000'000}));
   // Pieces of layer 0 are alone; the other layers share nothing either.
   ASSERT_THAT(units, SizeIs(4));
   EXPECT_THAT(Layers(*units[0]), ElementsAre(0));

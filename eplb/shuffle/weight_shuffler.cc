@@ -113,7 +113,7 @@ absl::StatusOr<ShuffleUnits> WeightShuffler::Plan(const Placement& next,
   }
   return PlanUnits(*now, next, topology, rank, bytes_per_expert,
                    {.max_rows = num_rows_,
-                    .max_layers = options_.max_layers_per_unit,
+                    .max_switch_bytes = options_.max_switch_bytes_per_unit,
                     .row_bytes = layout_.row_bytes()});
 }
 

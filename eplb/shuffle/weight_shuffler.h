@@ -54,8 +54,9 @@ struct ShuffleOptions {
   // Bound of the staging memory, the same on all ranks; 0 is one layer's local
   // experts. What does not fit goes in pieces.
   size_t staging_bytes = 0;
-  // A unit holds so many layers when staging has room for them.
-  int max_layers_per_unit = 1;
+  // Layers share a unit while staging has room and its switch writes no more on
+  // any rank; 0 for a unit of each layer.
+  int64_t max_switch_bytes_per_unit = 0;
   // Compare a checksum of every row that was received, the same on all ranks.
   bool verify_checksums = false;
   // Whether the data channel moves device memory. Otherwise device weights go

@@ -93,7 +93,7 @@ INSTANTIATE_TEST_SUITE_P(
                       Variant{"Pieces", {.staging_bytes = 2 * kRowBytes}},
                       Variant{"SeveralLayers",
                               {.staging_bytes = 64 * kRowBytes,
-                               .max_layers_per_unit = 3}},
+                               .max_switch_bytes_per_unit = 6 * kRowBytes}},
                       Variant{"DeviceThroughHost",
                               {.verify_checksums = true},
                               MemorySpace::kDevice}),

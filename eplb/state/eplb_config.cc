@@ -62,6 +62,8 @@ absl::Status EplbConfig::Validate() const {
   EPLB_RETURN_IF_ERROR(CheckAtLeast("staging_bytes", staging_bytes, 0));
   EPLB_RETURN_IF_ERROR(
       CheckAtLeast("transfer_bytes_per_step", transfer_bytes_per_step, 1));
+  EPLB_RETURN_IF_ERROR(
+      CheckAtLeast("switch_bytes_per_step", switch_bytes_per_step, 0));
   if (collective_timeout <= std::chrono::nanoseconds(0)) {
     return absl::InvalidArgumentError(
         absl::StrCat("collective_timeout: ", collective_timeout.count(),
@@ -101,6 +103,7 @@ ConfigurationFields EplbConfig::Fields() const {
       {"target_balancedness", exact(target_balancedness)},
       {"staging_bytes", text(staging_bytes)},
       {"transfer_bytes_per_step", text(transfer_bytes_per_step)},
+      {"switch_bytes_per_step", text(switch_bytes_per_step)},
       {"verify_checksums", text(verify_checksums)},
       {"load_decay", exact(load_decay)},
   });

@@ -55,6 +55,10 @@ struct EplbConfig {
   int64_t staging_bytes = 0;
   // What a step may copy in the background.
   int64_t transfer_bytes_per_step = int64_t{64} << 20;
+  // Layers switch together, at one step, while no rank copies more for it; 0
+  // for one layer at a step. What switches together must fit into staging
+  // together.
+  int64_t switch_bytes_per_step = 0;
   // Of each operation.
   std::chrono::nanoseconds collective_timeout = std::chrono::seconds(60);
   // Compare a checksum of every row that was moved.

@@ -62,6 +62,8 @@ TEST(EplbConfigTest, NamesFieldAndValueOfWhatIsOutOfRange) {
               is_about("staging_bytes", "-5"));
   EXPECT_THAT(ValidateWith(&EplbConfig::transfer_bytes_per_step, 0),
               is_about("transfer_bytes_per_step", "0"));
+  EXPECT_THAT(ValidateWith(&EplbConfig::switch_bytes_per_step, -1),
+              is_about("switch_bytes_per_step", "-1"));
   EXPECT_THAT(
       ValidateWith(&EplbConfig::collective_timeout, std::chrono::seconds(0)),
       is_about("collective_timeout", "0"));

@@ -222,6 +222,40 @@ TEST(EplbStateAsyncTest, RearrangesWithoutACollectiveOrAWaitInAStep) {
   EXPECT_GE(rearrangements, 2 * kRanks);
 }
 
+// The most layers that change at the end of one step, on any rank.
+int MostLayersSwitchedAtOnce(const EplbConfig& config) {
+  SystemClock clock;
+  std::atomic<int> most = 0;
+  EXPECT_THAT(
+      OnAsyncRanks(kRanks, clock,
+                   [&](int, TestRank& rank) -> absl::Status {
+                     EPLB_RETURN_IF_ERROR(Prepare(rank, config));
+                     DeterministicRandom random(1, rank.state->rank());
+                     for (int step = 0; step < 200; ++step) {
+                       const Placement before = rank.state->placement(0);
+                       EPLB_RETURN_IF_ERROR(ServeStep(rank, step / 50, random));
+                       const Placement after = rank.state->placement(0);
+                       int switched = 0;
+                       for (int layer = 0; layer < 4; ++layer) {
+                         switched += before.experts_of_slots(layer) !=
+                                     after.experts_of_slots(layer);
+                       }
+                       if (switched > most) most = switched;
+                     }
+                     return rank.state->Drain();
+                   }),
+      Each(IsOk()));
+  return most;
+}
+
+TEST(EplbStateAsyncTest, SwitchesLayersTogetherWithinTheBytesOfAStep) {
+  EplbConfig config = AsyncConfig();
+  config.staging_bytes = 1 << 20;
+  EXPECT_EQ(MostLayersSwitchedAtOnce(config), 1);
+  config.switch_bytes_per_step = 1 << 20;
+  EXPECT_EQ(MostLayersSwitchedAtOnce(config), 4);
+}
+
 TEST(EplbStateAsyncTest, ReportsTheStatisticsOfEveryStepInOrder) {
   SystemClock clock;
   EplbConfig config = AsyncConfig();

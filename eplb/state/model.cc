@@ -79,6 +79,7 @@ ShuffleOptions ShuffleOptionsOf(const ModelContext& context, int number) {
   const EplbConfig& config = *context.config;
   ShuffleOptions options;
   options.staging_bytes = static_cast<size_t>(config.staging_bytes);
+  options.max_switch_bytes_per_unit = config.switch_bytes_per_step;
   options.verify_checksums = config.verify_checksums;
   options.data_serves_device = context.data_serves_device;
   options.operation_timeout = config.collective_timeout;

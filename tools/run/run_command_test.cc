@@ -129,6 +129,7 @@ TEST(RunCommandTest, FlagsReachTheBalancer) {
   EXPECT_EQ(moved_with("--verify_checksums"), moved);
   // Few experts at a time, and less than one.
   EXPECT_EQ(moved_with("--staging_bytes=70000"), moved);
+  EXPECT_EQ(moved_with("--switch_bytes_per_step=10000000"), moved);
   const ProgramResult too_small = RunProcess(RunWords(
       {"--steps=30", "--interval=8", "--ranks=2", "--staging_bytes=1000"}));
   EXPECT_EQ(too_small.exit_status, 2);
@@ -312,6 +313,7 @@ TEST(RunCommandTest, WhatCannotBeIsRefusedInOneLine) {
   ExpectRefused({"--load_decay=0"}, "a number above 0 and at most 1");
   ExpectRefused({"--staging_bytes=-1"}, "--staging_bytes");
   ExpectRefused({"--transfer_bytes_per_step=0"}, "--transfer_bytes_per_step");
+  ExpectRefused({"--switch_bytes_per_step=-1"}, "--switch_bytes_per_step");
   ExpectRefused({"--layers=4096", "--expert_bytes=2147483647"},
                 "RESOURCE_EXHAUSTED: the weights of 8 ranks take 640.2 TiB");
   ExpectRefused({"--spawn"}, "--spawn: needs --backend=gloo");

@@ -127,7 +127,11 @@ std::vector<Flag> BalancerFlags(RunOptions& options) {
                   0, kMaxInteger, options.staging_bytes),
       IntegerFlag("transfer_bytes_per_step",
                   "with --async: what a step may copy", 1, kMaxInteger,
-                  options.transfer_bytes_per_step)};
+                  options.transfer_bytes_per_step),
+      IntegerFlag("switch_bytes_per_step",
+                  "layers switch together while a rank copies no more for it; "
+                  "0 for one at a time",
+                  0, kMaxInteger, options.switch_bytes_per_step)};
 }
 
 std::vector<Flag> OutputFlags(RunOptions& options) {

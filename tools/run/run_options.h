@@ -47,6 +47,8 @@ struct RunOptions {
   int staging_bytes = static_cast<int>(EplbConfig().staging_bytes);
   int transfer_bytes_per_step =
       static_cast<int>(EplbConfig().transfer_bytes_per_step);
+  int switch_bytes_per_step =
+      static_cast<int>(EplbConfig().switch_bytes_per_step);
 
   std::string dump_dir;
   std::string report;

@@ -66,6 +66,7 @@ EplbConfig ConfigOf(const RunOptions& options) {
   config.verify_checksums = options.verify_checksums;
   config.staging_bytes = options.staging_bytes;
   config.transfer_bytes_per_step = options.transfer_bytes_per_step;
+  config.switch_bytes_per_step = options.switch_bytes_per_step;
   config.collective_timeout = options.timeout;
   config.log_balancedness = !options.dump_dir.empty();
   config.log_balancedness_interval = 1 + options.traffic.steps / kDumpLines;

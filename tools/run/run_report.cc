@@ -55,6 +55,10 @@ std::vector<ReportField> Configuration(const RunOptions& options,
        result.use_async
            ? ByteCount(static_cast<double>(options.transfer_bytes_per_step))
            : "any"},
+      {"switched at once, at most",
+       options.switch_bytes_per_step == 0
+           ? "one layer"
+           : ByteCount(static_cast<double>(options.switch_bytes_per_step))},
       {"timeout", absl::FormatDuration(absl::FromChrono(options.timeout))},
       {"tokens of a rank in a step", absl::StrCat(options.tokens)},
       {"bytes of an expert",

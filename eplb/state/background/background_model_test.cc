@@ -39,6 +39,7 @@ ModelScript ScriptOf(const ModelOptions& options) {
   script.weights_change_step = some_step();
   // One layer, or all of them.
   script.staging_bytes = random.NextBelow(2) == 0 ? 0 : 3 * 3 * 256;
+  script.switch_bytes = random.NextBelow(2) == 0 ? 0 : 1 << 20;
   return script;
 }
 

@@ -99,7 +99,9 @@ ModelledRank::ModelledRank(const ModelScript& script, int rank,
   FillWeights();
   shuffler_ = *WeightShuffler::Create(
       WeightsIn(memory_), initial, device_, scheduler.clock(),
-      {.staging_bytes = script.staging_bytes, .operation_timeout = kTimeout});
+      {.staging_bytes = script.staging_bytes,
+       .max_switch_bytes_per_unit = script.switch_bytes,
+       .operation_timeout = kTimeout});
 }
 
 void ModelledRank::Serve() {

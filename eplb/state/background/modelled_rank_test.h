@@ -46,6 +46,7 @@ struct ModelScript {
   int64_t drain_step = -1;
   int64_t weights_change_step = -1;
   size_t staging_bytes = 0;
+  int64_t switch_bytes = 0;
 
   int num_experts() const { return num_ranks * kSlotsPerRank - 2; }
   // What the run that begins at `step` aims at; at 0, what ranks start with.
