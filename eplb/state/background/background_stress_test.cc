@@ -1,14 +1,17 @@
 // Thousands of rearrangements on real threads, over channels that fail at
-// random operations, while serving threads check every row in every step.
+// random operations, and in every way that there is, while serving threads
+// check every row in every step.
 
 #include <algorithm>
 #include <array>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <iterator>
 #include <limits>
 #include <map>
 #include <memory>
+#include <optional>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -37,7 +40,18 @@ constexpr int kRanks = 3;
 constexpr int kLayers = 4;
 constexpr int kSlots = kRanks * 3;
 constexpr int kExperts = kSlots - 2;
-constexpr std::chrono::seconds kTimeout{20};
+
+#ifndef EPLB_STRESS_EVERY_KIND
+#define EPLB_STRESS_EVERY_KIND false
+#endif
+
+// Whether every operation of a run fails in every way, or a few in one each.
+constexpr bool kEveryKind = EPLB_STRESS_EVERY_KIND;
+
+constexpr Fault::Kind kKinds[] = {
+    Fault::Kind::kFailBefore, Fault::Kind::kFailDuring, Fault::Kind::kFailAfter,
+    Fault::Kind::kDelay,      Fault::Kind::kDie,        Fault::Kind::kHang};
+constexpr int kNumKinds = std::size(kKinds);
 
 // Every layer another permutation, and two experts with a replica.
 Placement SomePlacement(uint64_t seed) {
@@ -87,7 +101,11 @@ class StepRecord {
 struct StressOptions {
   uint64_t seed = 0;
   int64_t num_runs = 0;
+  // At random operations of each epoch.
   bool has_faults = false;
+  // One of the first epoch, on one rank.
+  std::optional<Fault> fault = std::nullopt;
+  std::chrono::nanoseconds timeout = std::chrono::seconds(20);
 };
 
 // A part of a step that is the engine's own.
@@ -100,16 +118,16 @@ void Rest(Clock& clock, std::chrono::nanoseconds duration) {
   }
 }
 
-// One fault per epoch on one rank, at a random operation.
 std::vector<Fault> ScriptOf(const StressOptions& options, uint64_t attempt,
                             int rank) {
+  if (options.fault.has_value()) {
+    if (attempt > 0 || rank != options.fault->operation % kRanks) return {};
+    return {*options.fault};
+  }
   DeterministicRandom random(options.seed, /*stream=*/100 + attempt);
   const int victim = static_cast<int>(random.NextBelow(kRanks));
   const int64_t operation = random.NextBelow(300);
-  constexpr Fault::Kind kKinds[] = {Fault::Kind::kFailBefore,
-                                    Fault::Kind::kFailDuring,
-                                    Fault::Kind::kFailAfter};
-  const Fault::Kind kind = kKinds[random.NextBelow(3)];
+  const Fault::Kind kind = kKinds[random.NextBelow(3)];  // An error at once.
   if (!options.has_faults || rank != victim) return {};
   return {{.operation = operation, .kind = kind}};
 }
@@ -127,9 +145,12 @@ class StressedRank {
         rank_(SomePlacement(0), rank, kRanks, clock,
               [this](uint64_t attempt, SteadyTime deadline) {
                 return Connect(attempt, deadline);
-              }) {}
+              },
+              /*row_bytes=*/64, {.operation_timeout = options.timeout}) {}
 
-  absl::Status Start() { return rank_.Start({.operation_timeout = kTimeout}); }
+  absl::Status Start() {
+    return rank_.Start({.operation_timeout = options_.timeout});
+  }
 
   // `last_step` is set by rank 0, well before it.
   void Serve(std::atomic<int64_t>& last_step, StepRecord& record) {
@@ -162,11 +183,13 @@ class StressedRank {
                         attempt + 1);
   }
 
-  // In doubt until the workers have connected anew.
+  // In doubt, or at the fence, until the workers have connected anew.
   absl::Status PassAtLast(int64_t step) {
     while (true) {
       const absl::Status passed = rank_.Pass(step);
-      if (!absl::IsUnavailable(passed)) return passed;
+      if (!absl::IsUnavailable(passed) && !absl::IsDeadlineExceeded(passed)) {
+        return passed;
+      }
       Rest(clock_, std::chrono::microseconds(100));
     }
   }
@@ -200,7 +223,10 @@ void Stress(const StressOptions& options) {
     failures += rank->failures();
     EXPECT_GE(rank->layers_switched(), options.num_runs * kLayers);
   }
-  EXPECT_EQ(failures > 0, options.has_faults);
+  // A delay, or a die that another failure overtakes, is none.
+  if (!options.fault.has_value()) {
+    EXPECT_EQ(failures > 0, options.has_faults);
+  }
 }
 
 TEST(BackgroundStressTest, RunAfterRunNeverServesAWrongRow) {
@@ -209,6 +235,26 @@ TEST(BackgroundStressTest, RunAfterRunNeverServesAWrongRow) {
 
 TEST(BackgroundStressTest, NeitherDoesItWithFaultsAtEveryOperation) {
   Stress({.seed = 2, .num_runs = 500, .has_faults = true});
+}
+
+TEST(BackgroundStressTest, NorWhateverHappensAtAnyOperationOfARun) {
+  // A run of four layers has fewer.
+  constexpr int64_t kOperations = 42;
+  // By default each kind once.
+  const int64_t stride = kEveryKind ? 1 : kNumKinds + 1;
+  for (int64_t operation = 0; operation < kOperations; operation += stride) {
+    for (int kind = 0; kind < kNumKinds; ++kind) {
+      if (!kEveryKind && kind != operation % kNumKinds) continue;
+      SCOPED_TRACE(testing::Message()
+                   << "operation " << operation << ", kind " << kind);
+      Stress({.seed = 3,
+              .num_runs = 3,
+              .fault = Fault{.operation = operation,
+                             .kind = kKinds[kind],
+                             .delay = std::chrono::milliseconds(50)},
+              .timeout = std::chrono::milliseconds(400)});
+    }
+  }
 }
 
 }  // namespace

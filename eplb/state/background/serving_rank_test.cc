@@ -1,5 +1,6 @@
 #include "eplb/state/background/serving_rank_test.h"
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -72,7 +73,7 @@ ServingRank::~ServingRank() {
 absl::Status ServingRank::Start(const BackgroundOptions& options,
                                 bool can_reconnect) {
   EPLB_ASSIGN_OR_RETURN(ShuffleChannels channels,
-                        connect_(0, clock_.Now() + options.operation_timeout));
+                        connect_(0, clock_.Now() + std::chrono::minutes(1)));
   BackgroundDependencies dependencies{
       .models = {{"main", shuffler_.get()}},
       .device = &device_,
