@@ -1,6 +1,7 @@
 #include "eplb/state/background/background_rearrangement.h"
 
 #include <atomic>
+#include <barrier>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -345,6 +346,52 @@ TEST_F(BackgroundRearrangementTest, AShutdownWorksBeforeTheWorkerHasBegun) {
     EPLB_EXPECT_OK(rank->background().Shutdown());
     other.join();
   }
+}
+
+// Where the bandwidth allows: a step comes when a layer has been agreed on.
+TEST(LargeModelTest, AllLayersSwitchWithinTenMoreSteps) {
+  constexpr int kManyLayers = 58;
+  const auto placement = [](std::vector<int32_t> layer) {
+    std::vector<int32_t> experts;
+    for (int i = 0; i < kManyLayers; ++i) {
+      experts.insert(experts.end(), layer.begin(), layer.end());
+    }
+    return *Placement::Create(kManyLayers, 4, 4, std::move(experts));
+  };
+  SystemClock clock;
+  const auto group = *InProcessGroup::Create(kRanks, clock);
+  std::barrier step_together(kRanks);
+  std::vector<std::thread> threads;
+  for (int r = 0; r < kRanks; ++r) {
+    threads.emplace_back([&, r] {
+      const auto factory = group->FactoryOfRank(r);
+      ServingRank rank(
+          placement({0, 1, 2, 3}), r, kRanks, clock,
+          [&](uint64_t attempt,
+              SteadyTime deadline) -> absl::StatusOr<ShuffleChannels> {
+            EPLB_ASSIGN_OR_RETURN(
+                std::unique_ptr<Communicator> communicator,
+                factory->Connect(attempt + 1, {0, 1}, deadline));
+            return ChannelsOver(std::move(communicator), attempt + 1);
+          });
+      EPLB_ASSERT_OK(rank.Start());
+      EXPECT_TRUE(rank.MayRun(0, true, placement({3, 2, 1, 0})));
+      int64_t steps = 0;
+      while (rank.background().is_busy()) {
+        while (rank.background().metrics().layers_pending == 0 &&
+               rank.layers_switched() < kManyLayers) {
+          std::this_thread::yield();
+        }
+        step_together.arrive_and_wait();
+        EPLB_ASSERT_OK(rank.Pass(++steps));
+      }
+      EXPECT_EQ(rank.layers_switched(), kManyLayers);
+      EXPECT_LE(steps, kManyLayers + 10);
+      EXPECT_TRUE(rank.IsRoutedBy(placement({3, 2, 1, 0})));
+      step_together.arrive_and_drop();
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
 }
 
 TEST_F(BackgroundRearrangementTest, CountsWhatItCostTheServingThread) {
