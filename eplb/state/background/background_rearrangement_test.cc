@@ -24,6 +24,7 @@
 #include "eplb/state/background/serving_rank_test.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "testing/faulty_communicator.h"
 #include "testing/status_matchers.h"
 
 namespace eplb {
@@ -54,17 +55,21 @@ class BackgroundRearrangementTest : public ::testing::Test {
     for (int rank = 0; rank < kRanks; ++rank) {
       ranks_.push_back(std::make_unique<ServingRank>(
           Before(), rank, kRanks, clock_,
-          [this, factory = std::shared_ptr<CommunicatorFactory>(
-                     group_->FactoryOfRank(rank))](
-              uint64_t attempt,
-              SteadyTime deadline) -> absl::StatusOr<ShuffleChannels> {
+          [this, rank,
+           factory = std::shared_ptr<CommunicatorFactory>(group_->FactoryOfRank(
+               rank))](uint64_t attempt,
+                       SteadyTime deadline) -> absl::StatusOr<ShuffleChannels> {
             if (network_is_down_) {
               return absl::UnavailableError("the network is down");
             }
             EPLB_ASSIGN_OR_RETURN(
                 std::unique_ptr<Communicator> communicator,
                 factory->Connect(attempt + 1, {0, 1}, deadline));
-            return ChannelsOver(std::move(communicator), attempt + 1);
+            return ChannelsOver(
+                std::make_unique<FaultyCommunicator>(
+                    std::move(communicator), clock_,
+                    attempt == 0 && rank == 1 ? faults_ : std::vector<Fault>()),
+                attempt + 1);
           },
           kRowBytes));
     }
@@ -111,6 +116,8 @@ class BackgroundRearrangementTest : public ::testing::Test {
 
   SystemClock clock_;
   std::atomic<bool> network_is_down_ = false;
+  // Of rank 1, in the first epoch.
+  std::vector<Fault> faults_;
   const std::unique_ptr<InProcessGroup> group_ =
       *InProcessGroup::Create(kRanks, clock_);
   std::vector<std::unique_ptr<ServingRank>> ranks_;
@@ -170,6 +177,42 @@ TEST_F(BackgroundRearrangementTest, RanksThatDrainAtDifferentStepsAreToldSo) {
     EPLB_EXPECT_OK(rank.Pass(8));
   });
 }
+
+class FailedDrainTest : public BackgroundRearrangementTest,
+                        public ::testing::WithParamInterface<int> {
+ protected:
+  FailedDrainTest() {
+    faults_ = {{.operation = GetParam(), .kind = Fault::Kind::kFailAfter}};
+  }
+
+  static void DrainAtLast(ServingRank& rank, int64_t step) {
+    absl::Status drained = rank.Drain(step);
+    for (int i = 0; i < 100 && !drained.ok(); ++i) {
+      EXPECT_THAT(rank.Pass(step + 1),
+                  StatusIs(absl::StatusCode::kFailedPrecondition));
+      drained = rank.Drain(step);
+    }
+    EPLB_EXPECT_OK(drained);
+  }
+};
+
+// Rank 0 may have heard all others come where rank 1 fails, and go on.
+TEST_P(FailedDrainTest, SucceedsWhereItIsCalledAgain) {
+  StartAll();
+  OnEveryRank([](ServingRank& rank) {
+    rank.MayRun(0, true, After());
+    DrainAtLast(rank, 3);
+    EPLB_EXPECT_OK(rank.Pass(4));
+    DrainAtLast(rank, 4);
+    EPLB_EXPECT_OK(rank.Pass(5));
+    EXPECT_EQ(rank.FindWrongRow(), "");
+  });
+  EXPECT_EQ(ranks_[0]->HashOfRoutes(), ranks_[1]->HashOfRoutes());
+}
+
+// A run and two drains have fewer operations.
+INSTANTIATE_TEST_SUITE_P(AtEveryOperation, FailedDrainTest,
+                         ::testing::Range(0, 30));
 
 TEST_F(BackgroundRearrangementTest, TasksOfStepsMeetTheirLikeOnAllRanks) {
   StartAll();

@@ -101,7 +101,7 @@ class BackgroundWorker {
   int tasks_since_meeting_ = 0;
   // The last step after which some rank has drained, as far as this one knows,
   // and the last agreed unit when this rank last began to.
-  int64_t last_drain_ = -1;
+  int64_t last_drain_ = Checkpoint::kNeverDrained;
   int64_t last_unit_before_drain_ = 0;
   // Why the others cannot be reached any more.
   absl::Status lost_;

@@ -5,6 +5,7 @@
 #define EPLB_STATE_BACKGROUND_CHECKPOINT_H_
 
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,8 @@ namespace eplb {
 // Of one rank. Travels as it is.
 struct Checkpoint {
   enum Wish : int64_t { kGoOn = 0, kDrain = 1, kNoRoom = 2 };
+  // Ranks may drain before their first step, whatever its number.
+  static constexpr int64_t kNeverDrained = std::numeric_limits<int64_t>::min();
 
   int64_t wish = kGoOn;
   // Changes of weights that this rank's engine has told of.
@@ -29,7 +32,7 @@ struct Checkpoint {
   // it has drained last, for a closing.
   int64_t fence = 0;
   int64_t last_begin = -1;
-  int64_t last_drain = -1;
+  int64_t last_drain = kNeverDrained;
 };
 
 // In rank order.
@@ -48,7 +51,7 @@ struct GroupCheckpoint {
   int64_t last_task_taken = -1;
   int64_t latest_fence = 0;
   int64_t last_begin = -1;
-  int64_t last_drain = -1;
+  int64_t last_drain = Checkpoint::kNeverDrained;
 };
 
 GroupCheckpoint Combine(absl::Span<const Checkpoint> checkpoints,

@@ -49,11 +49,15 @@ TEST(CheckpointTest, EndsOnEveryRankWhenRanksStagedFromDifferentVersions) {
   EXPECT_NE(Combine(all, 4).reason_to_end, "");
 }
 
-TEST(CheckpointTest, TakesTheLatestFenceAndBegin) {
-  const GroupCheckpoint group = Combine(
-      {{.fence = 5, .last_begin = 2}, {.fence = 9, .last_begin = -1}}, 0);
+TEST(CheckpointTest, TakesTheLatestFenceBeginAndDrain) {
+  const GroupCheckpoint group =
+      Combine({{.fence = 5, .last_begin = 2},
+               {.fence = 9, .last_begin = -1, .last_drain = -1}},
+              0);
   EXPECT_EQ(group.latest_fence, 9);
   EXPECT_EQ(group.last_begin, 2);
+  EXPECT_EQ(group.last_drain, -1);
+  EXPECT_EQ(Combine({At(0), At(0)}, 0).last_drain, Checkpoint::kNeverDrained);
 }
 
 TEST(CheckpointTest, TasksAreCommonUpToTheSlowestRank) {
