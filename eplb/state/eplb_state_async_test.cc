@@ -231,7 +231,7 @@ int MostLayersSwitchedAtOnce(const EplbConfig& config) {
                    [&](int, TestRank& rank) -> absl::Status {
                      EPLB_RETURN_IF_ERROR(Prepare(rank, config));
                      DeterministicRandom random(1, rank.state->rank());
-                     for (int step = 0; step < 200; ++step) {
+                     for (int step = 0; step < 600; ++step) {
                        const Placement before = rank.state->placement(0);
                        EPLB_RETURN_IF_ERROR(ServeStep(rank, step / 50, random));
                        const Placement after = rank.state->placement(0);
@@ -381,7 +381,7 @@ TEST(EplbStateAsyncTest, GrowsInTheMiddleOfARunAndIsStartedAgain) {
                                   150, FirstRanks(3),
                                   rank.clock.Now() + std::chrono::minutes(1)));
             EPLB_RETURN_IF_ERROR(rank.state->StartBackground());
-            EPLB_RETURN_IF_ERROR(Serve(rank, 200));
+            EPLB_RETURN_IF_ERROR(Serve(rank, 600));
             EPLB_RETURN_IF_ERROR(rank.state->Drain());
             EXPECT_FALSE(rank.events.EventsOf<RearrangementFinished>().empty());
             EXPECT_TRUE(rank.events.EventsOf<RearrangementFailed>().empty());
