@@ -195,11 +195,11 @@ void WeightShuffler::Remove(const Attempt* attempt) {
 }
 
 void WeightShuffler::ReclaimRows() {
-  for (size_t i = read_rows_.size(); i-- > 0;) {
-    const absl::StatusOr<bool> is_done = read_rows_[i].done->IsComplete();
+  for (size_t i = switched_.size(); i-- > 0;) {
+    const absl::StatusOr<bool> is_done = switched_[i].done->IsComplete();
     if (!is_done.ok() || !*is_done) continue;
-    area_.GiveBack(read_rows_[i].rows);
-    read_rows_.erase(read_rows_.begin() + static_cast<std::ptrdiff_t>(i));
+    area_.GiveBack(switched_[i].attempt->rows);
+    switched_.erase(switched_.begin() + static_cast<std::ptrdiff_t>(i));
   }
 }
 

@@ -198,10 +198,10 @@ class WeightShuffler {
     bool is_quarantined = false;
   };
 
-  // Rows of a switched unit that the device may still read.
-  struct ReadRows {
-    std::unique_ptr<DeviceEvent> done;
-    std::vector<int> rows;
+  // A switched unit, whose rows the device may still read.
+  struct Switched {
+    std::shared_ptr<const DeviceEvent> done;
+    std::unique_ptr<Attempt> attempt;
   };
 
   WeightShuffler(ExpertWeights weights, const Placement& installed,
@@ -215,7 +215,7 @@ class WeightShuffler {
   absl::Status TakeRows(Attempt& attempt) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status CheckInstalled(const ShuffleUnit& unit) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  CheckContext ContextOf(const Attempt& attempt) const
+  CheckContext ContextOf(const Attempt& attempt, uint64_t planned_hash) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status Prepare(Attempt& attempt) ABSL_LOCKS_EXCLUDED(mutex_);
   absl::Status Transfer(Attempt& attempt, const ShuffleChannels& channels);
@@ -262,7 +262,8 @@ class WeightShuffler {
   // An attempt is changed by the thread that moves until it is committed, and
   // by the one that switches after that.
   std::vector<std::unique_ptr<Attempt>> attempts_ ABSL_GUARDED_BY(mutex_);
-  std::vector<ReadRows> read_rows_ ABSL_GUARDED_BY(mutex_);
+  // Freed by the thread that moves, which has the time.
+  std::vector<Switched> switched_ ABSL_GUARDED_BY(mutex_);
   absl::Status fatal_ ABSL_GUARDED_BY(mutex_);
 };
 

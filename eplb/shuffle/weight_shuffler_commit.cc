@@ -143,16 +143,18 @@ absl::Status WeightShuffler::Switch(const ShuffleUnit& unit, Stream& stream,
 }
 
 absl::Status WeightShuffler::FinishSwitch(Attempt& attempt, Stream& stream) {
+  EPLB_ASSIGN_OR_RETURN(const std::shared_ptr<const DeviceEvent> done,
+                        stream.Record());
   absl::MutexLock lock(&mutex_);
   for (const LayerChange& change : attempt.unit->layers) {
-    EPLB_ASSIGN_OR_RETURN(std::unique_ptr<DeviceEvent> written,
-                          stream.Record());
     installed_.Switch(change.layer, change.new_experts, attempt.commit_step,
-                      std::move(written));
+                      done);
   }
-  EPLB_ASSIGN_OR_RETURN(std::unique_ptr<DeviceEvent> done, stream.Record());
-  read_rows_.push_back({std::move(done), std::move(attempt.rows)});
-  Remove(&attempt);
+  const auto place = std::find_if(
+      attempts_.begin(), attempts_.end(),
+      [&](const auto& candidate) { return candidate.get() == &attempt; });
+  switched_.push_back({done, std::move(*place)});
+  attempts_.erase(place);
   return absl::OkStatus();
 }
 

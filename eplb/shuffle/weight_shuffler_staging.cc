@@ -34,15 +34,25 @@ uint64_t PlannedHash(const ShuffleUnit& unit) {
 
 WeightShuffler::Attempt& WeightShuffler::Begin(
     std::shared_ptr<const ShuffleUnit> unit) {
-  absl::MutexLock lock(&mutex_);
-  absl::Status status = CheckInstalled(*unit);
-  attempts_.push_back(std::make_unique<Attempt>());
-  Attempt& attempt = *attempts_.back();
+  // A switch waits for the lock: only what needs it is done under it.
+  const uint64_t planned_hash = PlannedHash(*unit);
+  auto begun = std::make_unique<Attempt>();
+  Attempt& attempt = *begun;
   attempt.unit = std::move(unit);
-  attempt.number = protocol_.Begin();
-  attempt.context = ContextOf(attempt);
-  attempt.status = std::move(status);
-  if (attempt.status.ok()) attempt.status = TakeRows(attempt);
+  std::vector<std::byte*> addresses;
+  {
+    absl::MutexLock lock(&mutex_);
+    attempt.status = CheckInstalled(*attempt.unit);
+    attempt.number = protocol_.Begin();
+    attempt.context = ContextOf(attempt, planned_hash);
+    if (attempt.status.ok()) attempt.status = TakeRows(attempt);
+    for (const int row : attempt.rows) addresses.push_back(area_.row(row));
+    attempts_.push_back(std::move(begun));
+  }
+  if (attempt.status.ok()) {
+    attempt.transfers =
+        std::make_unique<UnitRows>(*attempt.unit, weights_, layout_, addresses);
+  }
   return attempt;
 }
 
@@ -76,14 +86,11 @@ absl::Status WeightShuffler::TakeRows(Attempt& attempt) {
         " are free"));
   }
   attempt.rows = *std::move(rows);
-  std::vector<std::byte*> addresses;
-  for (const int row : attempt.rows) addresses.push_back(area_.row(row));
-  attempt.transfers =
-      std::make_unique<UnitRows>(*attempt.unit, weights_, layout_, addresses);
   return absl::OkStatus();
 }
 
-CheckContext WeightShuffler::ContextOf(const Attempt& attempt) const {
+CheckContext WeightShuffler::ContextOf(const Attempt& attempt,
+                                       uint64_t planned_hash) const {
   StableHash installed;
   for (const LayerChange& change : attempt.unit->layers) {
     installed.Add(installed_.Hash(change.layer));
@@ -92,7 +99,7 @@ CheckContext WeightShuffler::ContextOf(const Attempt& attempt) const {
           .model = options_.model,
           .layer = attempt.unit->layers[0].layer,
           .installed_placement_hash = installed.value(),
-          .planned_placement_hash = PlannedHash(*attempt.unit),
+          .planned_placement_hash = planned_hash,
           .weight_layout_hash = layout_hash_};
 }
 
