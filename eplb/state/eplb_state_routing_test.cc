@@ -14,6 +14,7 @@
 #include "absl/types/span.h"
 #include "collectives/communicator.h"
 #include "eplb/core/clock.h"
+#include "eplb/core/event_sink.h"
 #include "eplb/core/model_shape.h"
 #include "eplb/core/placement.h"
 #include "eplb/core/rank_mapping.h"
@@ -33,6 +34,9 @@ namespace eplb {
 namespace {
 
 using ::testing::Each;
+using ::testing::ElementsAre;
+using ::testing::Field;
+using ::testing::HasSubstr;
 
 constexpr int kNumRanks = 4;
 constexpr int kSlotsPerRank = 6;
@@ -225,6 +229,46 @@ TEST(EplbStateRoutingTest, SharesOutByTheWeightsOfReplicas) {
       }
     });
   }
+}
+
+// Weights that have no answer for a placement are known before it is moved to.
+TEST(EplbStateRoutingTest, AllRanksSkipWhereOneHasNoShares) {
+  SystemClock clock;
+  EXPECT_THAT(
+      OnTestRanks(
+          kNumRanks, clock,
+          [&](int job_rank, CommunicatorFactory& factory) -> absl::Status {
+            TestRank rank(factory, clock, {0, 1, 2, 3});
+            EplbConfig config;
+            config.num_redundant_experts = kShape.num_redundant_experts;
+            config.policy = "greedy";
+            config.step_interval = 1;
+            EPLB_RETURN_IF_ERROR(rank.Create(config));
+            int64_t weight = 1;
+            EPLB_RETURN_IF_ERROR(rank.AddModel(
+                "main", kShape,
+                {.replica_choice = ReplicaChoice::kWeighted,
+                 .replica_weights = [&](int, absl::Span<const int32_t> slots) {
+                   return std::vector<int64_t>(slots.size(), weight);
+                 }}));
+            const Placement initial = rank.state->placement(0);
+            DeterministicRandom random(1, static_cast<uint64_t>(job_rank));
+            EPLB_RETURN_IF_ERROR(
+                rank.Forward(/*num_tokens=*/300, /*phase=*/5, random));
+            if (job_rank == 1) weight = -1;
+            EPLB_RETURN_IF_ERROR(rank.state->Step());
+            EXPECT_EQ(rank.state->placement(0), initial);
+            EXPECT_THAT(rank.events.EventsOf<RearrangementSkipped>(),
+                        ElementsAre(Field(&RearrangementSkipped::reason,
+                                          HasSubstr("layer 0: "))));
+            weight = 1;
+            EPLB_RETURN_IF_ERROR(
+                rank.Forward(/*num_tokens=*/300, /*phase=*/5, random));
+            EPLB_RETURN_IF_ERROR(rank.state->Step());
+            EXPECT_FALSE(rank.state->placement(0) == initial);
+            return rank.CheckRows();
+          }),
+      Each(IsOk()));
 }
 
 TEST(EplbStateRoutingTest, RefusesRanksThatChooseDifferently) {

@@ -40,25 +40,20 @@ absl::StatusOr<LayerTables> LayerTables::Create(Device& device,
         std::unique_ptr<RouteTable> table,
         RouteTable::Create(device, rows, max_slots, stream, deadline));
     tables.routes_.push_back(std::move(table));
-    EPLB_RETURN_IF_ERROR(tables.SetLayer(
-        layer, placement.experts_of_slots(layer), {}, stream, deadline));
+    EPLB_RETURN_IF_ERROR(tables.SetLayer(layer, rows, stream, deadline));
   }
   EPLB_RETURN_IF_ERROR(stream.Synchronize(deadline));
   return tables;
 }
 
-absl::Status LayerTables::SetLayer(int layer,
-                                   absl::Span<const int32_t> experts_of_slots,
-                                   absl::Span<const uint32_t> shares,
+absl::Status LayerTables::SetLayer(int layer, const RouteRows& routes,
                                    Stream& stream, SteadyTime deadline) {
-  EPLB_ASSIGN_OR_RETURN(const RouteRows rows,
-                        RouteRows::Create(static_cast<int>(num_experts_),
-                                          experts_of_slots, shares));
-  EPLB_RETURN_IF_ERROR(routes_[layer]->Update(rows, stream, deadline));
+  EPLB_RETURN_IF_ERROR(routes_[layer]->Update(routes, stream, deadline));
   const size_t row = static_cast<size_t>(layer) * num_experts_;
   int32_t* const staged = reinterpret_cast<int32_t*>(staged_.data()) + row;
   for (size_t expert = 0; expert < num_experts_; ++expert) {
-    staged[expert] = rows.row_begin()[expert + 1] - rows.row_begin()[expert];
+    staged[expert] =
+        routes.row_begin()[expert + 1] - routes.row_begin()[expert];
   }
   return device_->CopyBatch({{counts_.data() + row * sizeof(int32_t), staged,
                               num_experts_ * sizeof(int32_t)}},

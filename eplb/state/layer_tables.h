@@ -42,10 +42,8 @@ class LayerTables {
                                             int max_slots, Stream& stream,
                                             SteadyTime deadline);
 
-  // `experts_of_slots` from now on, for passes that are handed to `stream`
-  // later. `shares` are those of RouteRows; none: equal ones.
-  absl::Status SetLayer(int layer, absl::Span<const int32_t> experts_of_slots,
-                        absl::Span<const uint32_t> shares, Stream& stream,
+  // `routes` from now on, for passes that are handed to `stream` later.
+  absl::Status SetLayer(int layer, const RouteRows& routes, Stream& stream,
                         SteadyTime deadline);
 
   RouteTableView routes(int layer) const { return routes_[layer]->view(); }

@@ -26,9 +26,11 @@
 #include "eplb/state/layer_tables.h"
 #include "eplb/state/pass_counters.h"
 #include "eplb/state/pass_recorder.h"
+#include "eplb/state/prepared_routes.h"
 #include "kernels/device.h"
 #include "kernels/map_and_record.h"
 #include "kernels/replica_shares.h"
+#include "kernels/route_rows.h"
 
 namespace eplb {
 namespace {
@@ -140,8 +142,10 @@ absl::StatusOr<std::unique_ptr<Model>> Model::Create(
   for (int layer = 0; layer < shape.num_layers; ++layer) {
     const absl::Span<const int32_t> experts = placement.experts_of_slots(layer);
     if (UsesShares(options.replica_choice)) {
+      EPLB_ASSIGN_OR_RETURN(const RouteRows routes,
+                            model->RoutesOf(layer, experts));
       EPLB_RETURN_IF_ERROR(
-          model->SetLayer(layer, experts, *context.stream, deadline));
+          model->SetLayer(layer, experts, routes, *context.stream, deadline));
     } else {
       // The tables have it.
       model->passes_.SetLayer(layer, experts);
@@ -198,32 +202,56 @@ Placement Model::PlacementOfPass() const {
                             experts_of_late_pass_);
 }
 
+absl::Status Model::Prepare(const std::shared_ptr<const ShuffleUnit>& unit) {
+  UnitRoutes routes;
+  for (const LayerChange& change : unit->layers) {
+    EPLB_ASSIGN_OR_RETURN(RouteRows rows,
+                          RoutesOf(change.layer, change.new_experts));
+    routes.push_back(std::move(rows));
+  }
+  prepared_.Add(unit, std::move(routes));
+  return absl::OkStatus();
+}
+
 absl::Status Model::Publish(const ShuffleUnit& unit, Stream& stream,
                             SteadyTime deadline) {
+  const std::shared_ptr<const UnitRoutes> routes = prepared_.Find(unit);
+  if (routes == nullptr) {
+    return absl::InternalError(absl::StrCat(
+        DescribeLayers(unit), ": a unit that was not prepared is switched"));
+  }
   is_stale_ = true;
   if (passes_.is_late() && !has_switched_since_pass_) {
     experts_of_late_pass_ = experts_of_slots_;
     has_switched_since_pass_ = true;
   }
-  for (const LayerChange& change : unit.layers) {
+  for (size_t i = 0; i < unit.layers.size(); ++i) {
+    const LayerChange& change = unit.layers[i];
     std::copy(change.new_experts.begin(), change.new_experts.end(),
               experts_of_slots_.begin() + static_cast<ptrdiff_t>(change.layer) *
                                               placement_.num_slots());
-    EPLB_RETURN_IF_ERROR(
-        SetLayer(change.layer, change.new_experts, stream, deadline));
+    EPLB_RETURN_IF_ERROR(SetLayer(change.layer, change.new_experts,
+                                  (*routes)[i], stream, deadline));
   }
   return absl::OkStatus();
 }
 
 absl::Status Model::SetLayer(int layer,
                              absl::Span<const int32_t> experts_of_slots,
-                             Stream& stream, SteadyTime deadline) {
+                             const RouteRows& routes, Stream& stream,
+                             SteadyTime deadline) {
   passes_.SetLayer(layer, experts_of_slots);
+  return tables_.SetLayer(layer, routes, stream, deadline);
+}
+
+absl::StatusOr<RouteRows> Model::RoutesOf(
+    int layer, absl::Span<const int32_t> experts_of_slots) const {
   std::vector<uint32_t> shares;
   if (UsesShares(options_.replica_choice)) {
     EPLB_ASSIGN_OR_RETURN(shares, SharesOf(layer, experts_of_slots));
   }
-  return tables_.SetLayer(layer, experts_of_slots, shares, stream, deadline);
+  return RouteRows::Create(shape_.num_logical_experts, experts_of_slots,
+                           shares);
 }
 
 absl::StatusOr<std::vector<uint32_t>> Model::SharesOf(
@@ -286,8 +314,9 @@ absl::Status Model::Resize(const Placement& placement, int64_t generation,
   experts_of_slots_.assign(placement.physical_to_logical_map().begin(),
                            placement.physical_to_logical_map().end());
   for (int layer = 0; layer < shape_.num_layers; ++layer) {
-    EPLB_RETURN_IF_ERROR(
-        SetLayer(layer, placement.experts_of_slots(layer), stream, deadline));
+    const absl::Span<const int32_t> experts = placement.experts_of_slots(layer);
+    EPLB_ASSIGN_OR_RETURN(const RouteRows routes, RoutesOf(layer, experts));
+    EPLB_RETURN_IF_ERROR(SetLayer(layer, experts, routes, stream, deadline));
   }
   return absl::OkStatus();
 }

@@ -30,15 +30,18 @@
 #include "eplb/state/group.h"
 #include "eplb/state/layer_tables.h"
 #include "eplb/state/pass_recorder.h"
+#include "eplb/state/prepared_routes.h"
 #include "kernels/device.h"
 #include "kernels/map_and_record.h"
+#include "kernels/route_rows.h"
 
 namespace eplb {
 
 // What each slot of the group is to carry, against the others of its expert
 // (PlannedReplicas of kernels/replica_shares.h), when the slots of a layer hold
 // `experts_of_slots`. The same function on all ranks. It is asked whenever a
-// layer switches, so that it needs an answer for every placement.
+// layer is to switch, by the thread that plans, in the background the worker,
+// so that it needs an answer for every placement.
 using ReplicaWeights = std::function<std::vector<int64_t>(
     int layer, absl::Span<const int32_t> experts_of_slots)>;
 
@@ -114,7 +117,10 @@ class Model {
   // Counters of a layer that are in use.
   int pass_width() const;
 
-  // Publishes what a unit has moved into the live slots.
+  // Makes what the tables are to hold once the unit is switched. In the thread
+  // that plans.
+  absl::Status Prepare(const std::shared_ptr<const ShuffleUnit>& unit);
+  // Publishes what a unit, a prepared one, has moved into the live slots.
   absl::Status Publish(const ShuffleUnit& unit, Stream& stream,
                        SteadyTime deadline);
   // Takes over the layers that were published.
@@ -145,9 +151,13 @@ class Model {
         LayerTables tables, std::unique_ptr<WeightShuffler> shuffler,
         int slots_per_rank, const Group* group);
 
-  // What routes and counts the layer's tokens goes by `experts_of_slots`.
+  // What routes and counts the layer's tokens goes by `experts_of_slots`, and
+  // by the `routes` that belong to them.
   absl::Status SetLayer(int layer, absl::Span<const int32_t> experts_of_slots,
-                        Stream& stream, SteadyTime deadline);
+                        const RouteRows& routes, Stream& stream,
+                        SteadyTime deadline);
+  absl::StatusOr<RouteRows> RoutesOf(
+      int layer, absl::Span<const int32_t> experts_of_slots) const;
   absl::StatusOr<std::vector<uint32_t>> SharesOf(
       int layer, absl::Span<const int32_t> experts_of_slots) const;
 
@@ -169,6 +179,7 @@ class Model {
   std::vector<int32_t> experts_of_late_pass_;
   bool has_switched_since_pass_ = false;
   LayerTables tables_;
+  PreparedRoutes prepared_;
   std::unique_ptr<WeightShuffler> shuffler_;
   std::optional<Promise> promise_;
   std::optional<LoadDumpWriter> dump_;

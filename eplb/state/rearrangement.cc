@@ -85,6 +85,9 @@ absl::Status Rearrangement::PlanUnits() {
         units_of_model_[i],
         model.shuffler().Plan(*plans_[i].next, context_.group->topology(),
                               context_.group->rank()));
+    for (const std::shared_ptr<const ShuffleUnit>& unit : units_of_model_[i]) {
+      EPLB_RETURN_IF_ERROR(model.Prepare(unit));
+    }
   }
   return absl::OkStatus();
 }
