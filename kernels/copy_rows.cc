@@ -118,6 +118,7 @@ absl::Status CheckCopyRows(absl::Span<const CopyRow> rows) {
   for (size_t i = 0; i < rows.size(); ++i) {
     if (rows[i].num_bytes > 0) EPLB_RETURN_IF_ERROR(CheckRow(rows, i));
   }
+  if (rows.size() < 2) return absl::OkStatus();
   const std::vector<Destination> destinations = SortedDestinations(rows);
   if (destinations.empty()) return absl::OkStatus();
   for (size_t i = 1; i < destinations.size(); ++i) {
