@@ -12,6 +12,7 @@
 #include "absl/types/span.h"
 #include "collectives/communicator.h"
 #include "collectives/configuration_fields.h"
+#include "collectives/in_process.h"
 #include "eplb/core/clock.h"
 #include "eplb/core/status_macros.h"
 #include "gmock/gmock.h"
@@ -56,6 +57,15 @@ class BlindCommunicator final : public Communicator {
  private:
   const int rank_;
   const int size_;
+};
+
+class UnusedFactory final : public CommunicatorFactory {
+  absl::StatusOr<std::unique_ptr<Communicator>> Connect(uint64_t epoch,
+                                                        absl::Span<const int>,
+                                                        SteadyTime) override {
+    ADD_FAILURE() << "asked for epoch " << epoch;
+    return absl::InternalError("not to be asked");
+  }
 };
 
 // Runs `body` with the group of each rank.
@@ -121,6 +131,38 @@ TEST(GroupTest, RefusesWeightsThatDoNotPair) {
       Each(
           StatusIs(absl::StatusCode::kFailedPrecondition,
                    HasSubstr("rank 0 sends 1 messages of 8 bytes to rank 1"))));
+}
+
+// Rank 0 gives up between its two factories: rank 1 learns it where they met,
+// and does not go on to wait for it in the other one.
+TEST(GroupTest, DoesNotWaitForRanksThatHaveLeftTheAttempt) {
+  SystemClock clock;
+  const absl::StatusOr<std::unique_ptr<InProcessGroup>> job =
+      InProcessGroup::Create(2, clock);
+  EPLB_ASSERT_OK(job.status());
+  EXPECT_THAT(
+      RunInProcessRanks(
+          2, clock,
+          [&](std::unique_ptr<Communicator> control) -> absl::Status {
+            const std::unique_ptr<CommunicatorFactory> factory =
+                (*job)->FactoryOfRank(control->rank());
+            UnusedFactory data_factory;
+            GroupOptions options;
+            options.clock = &clock;
+            options.control_factory = factory.get();
+            options.data_factory = &data_factory;
+            EPLB_ASSIGN_OR_RETURN(
+                const std::unique_ptr<Group> group,
+                Group::Create(options, {.epoch = 1, .ranks_of_job = {0, 1}},
+                              *control, nullptr, ConfigurationFields()));
+            if (control->rank() == 0) {
+              return factory->Connect(2, {0, 1}, group->Deadline()).status();
+            }
+            EXPECT_THAT(group->ConnectAttempt(1, group->Deadline()),
+                        StatusIs(absl::StatusCode::kUnavailable));
+            return absl::OkStatus();
+          }),
+      Each(IsOk()));
 }
 
 }  // namespace
