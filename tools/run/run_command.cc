@@ -107,8 +107,7 @@ absl::StatusOr<std::optional<RunResult>> RunRanks(
   RankJob stoppable = job;
   stoppable.stop = &stop;
   if (place.has_value()) return RunPlacedProcess(stoppable, *place);
-  EPLB_ASSIGN_OR_RETURN(RunResult result, RunThreads(stoppable));
-  return std::optional<RunResult>(std::move(result));
+  return RunThreads(stoppable);
 }
 
 absl::Status Run(RunOptions options, CommandOutput& output) {

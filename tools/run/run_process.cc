@@ -26,6 +26,7 @@
 #include "tools/run/run_result.h"
 #include "tools/run/spawn_ranks.h"
 #include "tools/run/stop_signal.h"
+#include "tools/run/stoppable_connect.h"
 
 namespace eplb {
 namespace {
@@ -36,19 +37,20 @@ constexpr auto kGrace = std::chrono::seconds(10);
 
 absl::StatusOr<std::optional<RunResult>> RunOverGloo(
     RankJob job, GlooJobOptions options, const std::string& rendezvous) {
+  StoppableConnect connect(*job.clock, *job.stop);
   EPLB_ASSIGN_OR_RETURN(std::shared_ptr<RendezvousStore> store,
-                        OpenRendezvous(rendezvous, *job.clock));
+                        OpenRendezvous(rendezvous, connect.clock()));
   options.progress_timeout = job.options->timeout;
-  EPLB_ASSIGN_OR_RETURN(
-      const std::unique_ptr<GlooCommunicatorFactory> factory,
-      GlooCommunicatorFactory::Create(options, std::move(store), *job.clock));
+  EPLB_ASSIGN_OR_RETURN(const std::unique_ptr<GlooCommunicatorFactory> factory,
+                        GlooCommunicatorFactory::Create(
+                            options, std::move(store), connect.clock()));
+  connect.UseFactory(*factory);
   job.rank = options.rank;
   job.num_ranks = options.num_ranks;
-  job.factory = factory.get();
+  job.factory = &connect;
   if (job.rank > 0) job.output = nullptr;
-  EPLB_ASSIGN_OR_RETURN(RunResult result, RunRank(job));
-  return job.rank == 0 ? std::optional<RunResult>(std::move(result))
-                       : std::nullopt;
+  EPLB_ASSIGN_OR_RETURN(std::optional<RunResult> result, RunRank(job));
+  return job.rank == 0 ? std::move(result) : std::nullopt;
 }
 
 absl::StatusOr<std::string> RandomHex() {

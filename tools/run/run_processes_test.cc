@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <fstream>
 #include <memory>
 #include <string>
@@ -60,6 +61,12 @@ std::vector<pid_t> ChildrenOf(pid_t parent) {
   pid_t child = 0;
   while (file >> child) children.push_back(child);
   return children;
+}
+
+// Until the rank is where the others can find it, and waits for them.
+void WaitForEntry(int rank, const std::string& meeting_place) {
+  const std::string entry = absl::StrCat(meeting_place, "/eplb.run.e1.r", rank);
+  while (!std::filesystem::exists(entry)) std::this_thread::yield();
 }
 
 // Ranks that flags tell who they are.
@@ -141,12 +148,14 @@ TEST_F(RunProcessesTest, AnInterruptReachesTheSpawnedRanks) {
 
 TEST_F(RunProcessesTest, AnInterruptBeforeTheFirstStepIsNoFailure) {
   StartedProcess run(
-      GlooWords({"--spawn", "--ranks=3", "--redundant=2", kForEver}));
+      GlooWords({"--spawn", "--ranks=3", "--redundant=2", kForEver}),
+      {.environment = {"TMPDIR=" + folder_.path()}});
   while (ChildrenOf(run.pid()).empty()) std::this_thread::yield();
   run.Signal(SIGINT);
   const ProgramResult result = run.Wait();
   EXPECT_EQ(result.exit_status, 0) << result.standard_error;
   EXPECT_THAT(result.standard_error, HasSubstr("stopped after "));
+  EXPECT_TRUE(std::filesystem::is_empty(folder_.path()));
 }
 
 TEST_F(RunProcessesTest, RanksStartedOneByOneMeet) {
@@ -213,6 +222,57 @@ TEST_F(RunProcessesTest, ARankThatNeverComesIsNamed) {
                 ContainsRegex("rank 1[^0-9]|ranks (0 and )?1( and 2)?[^0-9]"));
     EXPECT_EQ(CountLines(result.standard_error), 1) << result.standard_error;
   }
+}
+
+// Longer than the test may take.
+constexpr char kForAges[] = "--timeout=10m";
+
+TEST_F(RunProcessesTest, AnInterruptEndsTheWaitForARankThatNeverComes) {
+  const std::vector<std::string> flags = {"--redundant=2", kForAges};
+  StartedProcess first(RankWords(0, 3, flags));
+  StartedProcess last(RankWords(2, 3, flags));
+  WaitForEntry(0, folder_.path());
+  WaitForEntry(2, folder_.path());
+  first.Signal(SIGINT);
+  last.Signal(SIGTERM);
+  const ProgramResult result = first.Wait();
+  EXPECT_EQ(result.exit_status, 0) << result.standard_error;
+  EXPECT_THAT(result.standard_error, HasSubstr("stopped after 0 of 400 steps"));
+  EXPECT_EQ(CountLines(result.standard_error), 1) << result.standard_error;
+  EXPECT_THAT(result.standard_output, IsEmpty());
+  // Only rank 0 has something to say.
+  const ProgramResult of_last = last.Wait();
+  EXPECT_EQ(of_last.exit_status, 0) << of_last.standard_error;
+  EXPECT_THAT(of_last.standard_error, IsEmpty());
+  EXPECT_TRUE(std::filesystem::is_empty(folder_.path()));
+}
+
+TEST_F(RunProcessesTest, AnInterruptEndsTheWaitForARankThatDoesNotAnswer) {
+  const std::vector<std::string> flags = {kForAges};
+  StartedProcess silent(RankWords(1, 2, flags));
+  WaitForEntry(1, folder_.path());
+  silent.Signal(SIGSTOP);
+  StartedProcess run(RankWords(0, 2, flags));
+  WaitForEntry(0, folder_.path());
+  run.Signal(SIGINT);
+  const ProgramResult result = run.Wait();
+  EXPECT_EQ(result.exit_status, 0) << result.standard_error;
+  EXPECT_THAT(result.standard_error, HasSubstr("stopped after 0 of 400 steps"));
+}
+
+TEST_F(RunProcessesTest, AnInterruptLeavesNothingOfALaunchersJob) {
+  const std::string meeting_place =
+      folder_.PathOf(absl::StrCat("eplb-", geteuid(), "-run"));
+  StartedProcess run(
+      GlooWords({kForAges}),
+      {.environment = {"TMPDIR=" + folder_.path(), "OMPI_COMM_WORLD_RANK=0",
+                       "OMPI_COMM_WORLD_SIZE=2",
+                       "OMPI_COMM_WORLD_LOCAL_SIZE=2"}});
+  WaitForEntry(0, meeting_place);
+  run.Signal(SIGTERM);
+  const ProgramResult result = run.Wait();
+  EXPECT_EQ(result.exit_status, 0) << result.standard_error;
+  EXPECT_TRUE(std::filesystem::is_empty(folder_.path()));
 }
 
 TEST_F(RunProcessesTest, MpirunSaysWhoIsWho) {

@@ -32,6 +32,7 @@
 #include "kernels/cpu/cpu_device.h"
 #include "kernels/device.h"
 #include "testing/traffic.h"
+#include "tools/command/exit_status.h"
 #include "tools/report/report_page.h"
 #include "tools/run/expert_model.h"
 #include "tools/run/first_sentence.h"
@@ -89,6 +90,7 @@ class RankRun {
         trace_(*job.clock, job.rank),
         balance_(model_.num_layers(), job.num_ranks) {}
 
+  absl::Status Connect();
   absl::Status Start();
   // False when a rank wishes to stop.
   absl::StatusOr<bool> Step(int64_t step);
@@ -97,7 +99,6 @@ class RankRun {
  private:
   SteadyTime Deadline() const { return job_.clock->Now() + options_.timeout; }
   ModelShape Shape() const;
-  absl::Status Connect();
   absl::StatusOr<std::vector<int>> NodeOfRank();
   absl::Status MakeBalancer();
   absl::Status MakeTraffic();
@@ -138,8 +139,16 @@ ModelShape RankRun::Shape() const {
           .num_expert_groups = options_.groups};
 }
 
+absl::Status RankRun::Connect() {
+  std::vector<int> members(job_.num_ranks);
+  std::iota(members.begin(), members.end(), 0);
+  EPLB_ASSIGN_OR_RETURN(
+      communicator_, job_.factory->Connect(/*epoch=*/1, members, Deadline()));
+  EPLB_ASSIGN_OR_RETURN(tokens_, communicator_->Clone("tokens", Deadline()));
+  return absl::OkStatus();
+}
+
 absl::Status RankRun::Start() {
-  EPLB_RETURN_IF_ERROR(Connect());
   EPLB_RETURN_IF_ERROR(MakeBalancer());
   const int slots_per_rank = Shape().num_physical_experts() / job_.num_ranks;
   dispatch_ = std::make_unique<TokenDispatch>(*tokens_, slots_per_rank);
@@ -157,15 +166,6 @@ absl::Status RankRun::Start() {
                                        Shape().num_physical_experts());
   audit_->CheckChanges(views_);
   return MakeTraffic();
-}
-
-absl::Status RankRun::Connect() {
-  std::vector<int> members(job_.num_ranks);
-  std::iota(members.begin(), members.end(), 0);
-  EPLB_ASSIGN_OR_RETURN(
-      communicator_, job_.factory->Connect(/*epoch=*/1, members, Deadline()));
-  EPLB_ASSIGN_OR_RETURN(tokens_, communicator_->Clone("tokens", Deadline()));
-  return absl::OkStatus();
 }
 
 absl::StatusOr<std::vector<int>> RankRun::NodeOfRank() {
@@ -323,10 +323,27 @@ absl::StatusOr<RunResult> RankRun::Finish(int64_t steps) {
   return result;
 }
 
+// Nothing was served yet, so that a rank that is missing is no loss: it may
+// have stopped for the same wish.
+bool StoppedBeforeTheyMet(const RankJob& job, const absl::Status& connected) {
+  if (ExitStatusOf(connected) != kExitLostPeer || !job.stop->requested()) {
+    return false;
+  }
+  if (job.output != nullptr) {
+    job.output->Warn(absl::StrCat("stopped after 0 of ",
+                                  job.options->traffic.steps,
+                                  " steps, before all ranks had met"));
+  }
+  return true;
+}
+
 }  // namespace
 
-absl::StatusOr<RunResult> RunRank(const RankJob& job) {
+absl::StatusOr<std::optional<RunResult>> RunRank(const RankJob& job) {
   RankRun run(job);
+  const absl::Status connected = run.Connect();
+  if (StoppedBeforeTheyMet(job, connected)) return std::nullopt;
+  EPLB_RETURN_IF_ERROR(connected);
   EPLB_RETURN_IF_ERROR(run.Start());
   int64_t steps = 0;
   while (steps < job.options->traffic.steps) {
@@ -334,7 +351,8 @@ absl::StatusOr<RunResult> RunRank(const RankJob& job) {
     if (!goes_on) break;
     ++steps;
   }
-  return run.Finish(steps);
+  EPLB_ASSIGN_OR_RETURN(RunResult result, run.Finish(steps));
+  return std::optional<RunResult>(std::move(result));
 }
 
 }  // namespace eplb

@@ -4,6 +4,7 @@
 #define EPLB_TOOLS_RUN_RUN_RANK_H_
 
 #include <memory>
+#include <optional>
 
 #include "absl/status/statusor.h"
 #include "collectives/communicator.h"
@@ -33,9 +34,10 @@ struct RankJob {
   CommandOutput* output = nullptr;
 };
 
-// All ranks call. The result is the same on all. Internal when bytes or outputs
-// are wrong; errors of the communication name the ranks.
-absl::StatusOr<RunResult> RunRank(const RankJob& job);
+// All ranks call. The result is the same on all; none, after a warning, when
+// the wish to stop came before the ranks had met. Internal when bytes or
+// outputs are wrong; errors of the communication name the ranks.
+absl::StatusOr<std::optional<RunResult>> RunRank(const RankJob& job);
 
 }  // namespace eplb
 

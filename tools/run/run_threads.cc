@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <new>
+#include <optional>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -26,12 +27,12 @@ namespace {
 // What the ranks bring back. Thread-safe.
 class Outcome {
  public:
-  void Add(int rank, absl::StatusOr<RunResult> of_rank) {
+  void Add(int rank, absl::StatusOr<std::optional<RunResult>> of_rank) {
     absl::MutexLock lock(&mutex_);
     cause_.Update(of_rank.status());
     if (rank == 0 && of_rank.ok()) result_ = *std::move(of_rank);
   }
-  absl::StatusOr<RunResult> Take() {
+  absl::StatusOr<std::optional<RunResult>> Take() {
     absl::MutexLock lock(&mutex_);
     EPLB_RETURN_IF_ERROR(cause_.status());
     return std::move(result_);
@@ -40,11 +41,12 @@ class Outcome {
  private:
   absl::Mutex mutex_;
   FailureCause cause_ ABSL_GUARDED_BY(mutex_);
-  RunResult result_ ABSL_GUARDED_BY(mutex_);
+  std::optional<RunResult> result_ ABSL_GUARDED_BY(mutex_);
 };
 
 // No exception may leave a thread.
-absl::StatusOr<RunResult> RunRankWithinMachine(const RankJob& job) {
+absl::StatusOr<std::optional<RunResult>> RunRankWithinMachine(
+    const RankJob& job) {
   try {
     return RunRank(job);
   } catch (const std::bad_alloc&) {
@@ -58,7 +60,7 @@ absl::StatusOr<RunResult> RunRankWithinMachine(const RankJob& job) {
 
 }  // namespace
 
-absl::StatusOr<RunResult> RunThreads(const RankJob& job) {
+absl::StatusOr<std::optional<RunResult>> RunThreads(const RankJob& job) {
   EPLB_ASSIGN_OR_RETURN(const std::unique_ptr<InProcessGroup> group,
                         InProcessGroup::Create(job.num_ranks, *job.clock));
   Outcome outcome;

@@ -3,6 +3,8 @@
 #ifndef EPLB_TOOLS_RUN_RUN_THREADS_H_
 #define EPLB_TOOLS_RUN_RUN_THREADS_H_
 
+#include <optional>
+
 #include "absl/status/statusor.h"
 #include "tools/run/run_rank.h"
 #include "tools/run/run_result.h"
@@ -10,9 +12,9 @@
 namespace eplb {
 
 // `job` is that of rank 0, without a factory; the others are like it, without
-// its output. Returns the result, or the error that came first: the others
-// follow from it.
-absl::StatusOr<RunResult> RunThreads(const RankJob& job);
+// its output. Returns the result, if RunRank has one, or the error that came
+// first: the others follow from it.
+absl::StatusOr<std::optional<RunResult>> RunThreads(const RankJob& job);
 
 }  // namespace eplb
 

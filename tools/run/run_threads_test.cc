@@ -2,11 +2,13 @@
 
 #include <signal.h>
 
+#include <optional>
 #include <thread>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "eplb/core/clock.h"
+#include "eplb/core/status_macros.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "policies/builtin_policies.h"
@@ -47,7 +49,10 @@ class RunThreadsTest : public ::testing::Test {
     job.policies = &policies;
     job.clock = &clock_;
     job.stop = &stop_;
-    return RunThreads(job);
+    EPLB_ASSIGN_OR_RETURN(const std::optional<RunResult> result,
+                          RunThreads(job));
+    return result.has_value() ? absl::StatusOr<RunResult>(*result)
+                              : absl::CancelledError("no result");
   }
 
   SystemClock clock_;

@@ -73,13 +73,17 @@ class Children {
   // Whether this is the child.
   absl::StatusOr<bool> Fork();
 
-  // Waits until all have ended, or until `grace` after the first bad end.
-  // `stop_is_known` tells that they were forked after the wish.
+  // Waits until all have ended, or until `grace` after the first bad end, or
+  // after the first end at all where they are to stop. `stop_is_known` tells
+  // that they were forked after the wish.
   absl::Status Wait(const StopSignal& stop, bool stop_is_known, Clock& clock,
                     std::chrono::milliseconds grace);
 
  private:
   bool AnyLives() const;
+  bool AllLive() const;
+  // Names the first that lives.
+  absl::Status StillThere() const;
   std::vector<pollfd> LifeLines() const;
   void Signal(int signal_number) const;
   int Reap(const Child& child) const;
@@ -169,6 +173,21 @@ bool Children::AnyLives() const {
                      [](const Child& child) { return child.life_line >= 0; });
 }
 
+bool Children::AllLive() const {
+  return std::all_of(children_.begin(), children_.end(),
+                     [](const Child& child) { return child.life_line >= 0; });
+}
+
+absl::Status Children::StillThere() const {
+  for (size_t rank = 0; rank < children_.size(); ++rank) {
+    if (children_[rank].life_line < 0) continue;
+    return absl::UnavailableError(
+        absl::StrCat("rank ", rank, " (process ", children_[rank].process,
+                     ") did not stop with the others and was killed"));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status Children::Wait(const StopSignal& stop, bool stop_is_known,
                             Clock& clock, std::chrono::milliseconds grace) {
   bool stop_handed_on = stop_is_known;
@@ -184,11 +203,12 @@ absl::Status Children::Wait(const StopSignal& stop, bool stop_is_known,
     std::vector<pollfd> polls = LifeLines();
     poll(polls.data(), polls.size(), static_cast<int>(wait.count()));
     ReapEnded();
-    if (!Cause().ok() && deadline == SteadyTime::max()) {
+    const bool all_must_end = !Cause().ok() || (stop_handed_on && !AllLive());
+    if (all_must_end && deadline == SteadyTime::max()) {
       deadline = clock.Now() + grace;
     }
   }
-  return Cause();
+  return Cause().ok() ? StillThere() : Cause();
 }
 
 }  // namespace

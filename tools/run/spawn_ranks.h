@@ -22,11 +22,12 @@ namespace eplb {
 // Returns once in each child, with its rank, and in the parent, with nothing,
 // when all children have ended well. The parent has no threads. It hands
 // SIGINT and SIGTERM on to the children, where `stop` tells of them too, from
-// their first moment on. When a child ends badly the others
-// have `grace` to notice; what is still there then is killed. The error names
-// the rank that ended first, one that a signal ended before the others, and
-// tells how: Unavailable for a signal or the exit status of a lost peer, else
-// as its exit status says.
+// their first moment on. When a child ends badly, or ends at all after such a
+// signal, the others have `grace` to end too; what is still there then is
+// killed. The error names the rank that ended first, one that a signal ended
+// before the others, and tells how: Unavailable for a signal or the exit status
+// of a lost peer, else as its exit status says. Where all others ended well it
+// is Unavailable and names the first that was killed.
 absl::StatusOr<std::optional<int>> SpawnRanks(int num_ranks, Clock& clock,
                                               std::chrono::milliseconds grace,
                                               const StopSignal& stop);

@@ -112,6 +112,19 @@ int UntilStopped(const StopSignal& stop) {
   return 0;
 }
 
+TEST(SpawnRanksTest, WhoDoesNotStopWithTheOthersIsKilledAfterTheGrace) {
+  SystemClock clock;
+  const StopSignal stop;
+  ASSERT_EQ(raise(SIGINT), 0);
+  const absl::StatusOr<std::optional<int>> rank =
+      SpawnRanks(3, clock, std::chrono::milliseconds(20), stop);
+  if (rank.ok() && rank->has_value()) {
+    _exit(**rank == 1 ? Forever(**rank) : 0);
+  }
+  EXPECT_THAT(rank, StatusIs(absl::StatusCode::kUnavailable,
+                             AllOf(HasSubstr("rank 1"), HasSubstr("killed"))));
+}
+
 TEST(SpawnRanksTest, AWishFromBeforeTheForkReachesAllRanks) {
   SystemClock clock;
   const StopSignal stop;
