@@ -13,6 +13,7 @@
 #ifndef EPLB_KERNELS_DEVICE_H_
 #define EPLB_KERNELS_DEVICE_H_
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -73,6 +74,13 @@ class DeviceEvent {
 
   // Blocks until then. DeadlineExceeded, or the error of the work.
   virtual absl::Status Wait(SteadyTime deadline) const = 0;
+
+  // How long after `earlier`, an event of the same device, its streams came to
+  // this point, by the device's clock. Both are of RecordTimed.
+  // FailedPrecondition when one of them is not, or is not complete. Never
+  // blocks.
+  virtual absl::StatusOr<std::chrono::nanoseconds> Since(
+      const DeviceEvent& earlier) const = 0;
 };
 
 // An order of work on a device. Thread-compatible.
@@ -82,6 +90,9 @@ class Stream {
 
   // A point after all work handed over so far.
   virtual absl::StatusOr<std::unique_ptr<DeviceEvent>> Record() = 0;
+
+  // The same, for Since. Costs the device more: it writes down the time.
+  virtual absl::StatusOr<std::unique_ptr<DeviceEvent>> RecordTimed() = 0;
 
   // Later work of this stream begins after `event`, an event of the same
   // device. Does not block the caller.

@@ -138,6 +138,42 @@ TEST_P(DeviceConformanceTest, AnEventIsCompleteAfterTheWorkBeforeIt) {
   EPLB_ASSERT_OK(stream_->Synchronize(Far()));
 }
 
+TEST_P(DeviceConformanceTest, TimesOfOneStreamAddUp) {
+  const Memory from = AllocateRandom(1 << 20, /*seed=*/1);
+  const Memory to = Allocate(1 << 20);
+  std::vector<std::unique_ptr<DeviceEvent>> points;
+  for (int i = 0; i < 3; ++i) {
+    EPLB_ASSERT_OK_AND_ASSIGN(std::unique_ptr<DeviceEvent> point,
+                              stream_->RecordTimed());
+    points.push_back(std::move(point));
+    EPLB_ASSERT_OK(
+        device_->CopyBatch({{to.data(), from.data(), to.size()}}, *stream_));
+  }
+  EPLB_ASSERT_OK(points[2]->Wait(Far()));
+  EPLB_ASSERT_OK_AND_ASSIGN(const std::chrono::nanoseconds first,
+                            points[1]->Since(*points[0]));
+  EPLB_ASSERT_OK_AND_ASSIGN(const std::chrono::nanoseconds second,
+                            points[2]->Since(*points[1]));
+  EPLB_ASSERT_OK_AND_ASSIGN(const std::chrono::nanoseconds both,
+                            points[2]->Since(*points[0]));
+  EXPECT_GT(first.count(), 0);
+  EXPECT_GT(second.count(), 0);
+  // CUDA rounds each of them to half a microsecond.
+  EXPECT_NEAR(both.count(), (first + second).count(), 1500);
+}
+
+TEST_P(DeviceConformanceTest, HasNoTimeOfAnOrdinaryEvent) {
+  EPLB_ASSERT_OK_AND_ASSIGN(const std::unique_ptr<DeviceEvent> timed,
+                            stream_->RecordTimed());
+  EPLB_ASSERT_OK_AND_ASSIGN(const std::unique_ptr<DeviceEvent> untimed,
+                            stream_->Record());
+  EPLB_ASSERT_OK(untimed->Wait(Far()));
+  const auto refuses = StatusIs(absl::StatusCode::kFailedPrecondition,
+                                HasSubstr("RecordTimed has"));
+  EXPECT_THAT(untimed->Since(*timed), refuses);
+  EXPECT_THAT(timed->Since(*untimed), refuses);
+}
+
 TEST_P(DeviceConformanceTest, AStreamWaitsForTheEventOfAnother) {
   const Memory from = AllocateRandom(8 << 20, /*seed=*/1);
   const Memory between = Allocate(8 << 20);
@@ -173,6 +209,9 @@ TEST_P(DeviceConformanceTest, RefusesStreamsAndEventsOfAnotherDevice) {
                         absl::MakeSpan(&sum, 1), *strange_stream, Far()),
       refuses);
   EXPECT_THAT(stream_->WaitFor(*strange_event), refuses);
+  EPLB_ASSERT_OK_AND_ASSIGN(const std::unique_ptr<DeviceEvent> own_event,
+                            stream_->RecordTimed());
+  EXPECT_THAT(own_event->Since(*strange_event), refuses);
 }
 
 }  // namespace

@@ -1,9 +1,12 @@
 #include "testing/lazy_device.h"
 
+#include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -24,6 +27,8 @@ namespace eplb {
 struct LazyDevice::Shared {
   mutable absl::Mutex mutex;
   int64_t num_waits ABSL_GUARDED_BY(mutex) = 0;
+  // The clock of the device.
+  std::atomic<std::chrono::nanoseconds> now = std::chrono::nanoseconds(0);
 };
 
 namespace {
@@ -42,9 +47,13 @@ struct Work {
 
 class LazyEvent final : public DeviceEvent {
  public:
+  // `time` is written by the work before it; null for an event without.
   LazyEvent(std::shared_ptr<LazyDevice::Shared> shared,
-            std::shared_ptr<Work> work)
-      : shared_(std::move(shared)), work_(std::move(work)) {
+            std::shared_ptr<Work> work,
+            std::shared_ptr<const std::chrono::nanoseconds> time = nullptr)
+      : shared_(std::move(shared)),
+        work_(std::move(work)),
+        time_(std::move(time)) {
     absl::MutexLock lock(&shared_->mutex);
     end_ = work_->all.size();
   }
@@ -62,6 +71,14 @@ class LazyEvent final : public DeviceEvent {
     return work_->status;
   }
 
+  absl::StatusOr<std::chrono::nanoseconds> Since(
+      const DeviceEvent& earlier) const override {
+    const auto& other = static_cast<const LazyEvent&>(earlier);
+    EPLB_ASSIGN_OR_RETURN(const std::chrono::nanoseconds begin, other.Time());
+    EPLB_ASSIGN_OR_RETURN(const std::chrono::nanoseconds end, Time());
+    return end - begin;
+  }
+
   // As part of the work of another stream.
   absl::Status Run() const {
     work_->RunUntil(end_);
@@ -69,8 +86,18 @@ class LazyEvent final : public DeviceEvent {
   }
 
  private:
+  absl::StatusOr<std::chrono::nanoseconds> Time() const {
+    if (time_ == nullptr) {
+      return absl::FailedPreconditionError("the event has no time");
+    }
+    EPLB_ASSIGN_OR_RETURN(const bool is_complete, IsComplete());
+    if (is_complete) return *time_;
+    return absl::FailedPreconditionError("the event has no time yet");
+  }
+
   const std::shared_ptr<LazyDevice::Shared> shared_;
   const std::shared_ptr<Work> work_;
+  const std::shared_ptr<const std::chrono::nanoseconds> time_;
   size_t end_ = 0;
 };
 
@@ -80,8 +107,10 @@ class LazyStream final : public Stream {
       : shared_(std::move(shared)) {}
 
   void Add(std::function<absl::Status()> work) {
-    absl::MutexLock lock(&shared_->mutex);
-    work_->all.push_back(std::move(work));
+    AddInstant([shared = shared_, work = std::move(work)] {
+      shared->now = shared->now.load() + LazyDevice::kTimeOfWork;
+      return work();
+    });
   }
 
   void Run() {
@@ -93,8 +122,18 @@ class LazyStream final : public Stream {
     return std::make_unique<LazyEvent>(shared_, work_);
   }
 
+  absl::StatusOr<std::unique_ptr<DeviceEvent>> RecordTimed() override {
+    const auto time = std::make_shared<std::chrono::nanoseconds>();
+    AddInstant([shared = shared_, time] {
+      *time = shared->now;
+      return absl::OkStatus();
+    });
+    return std::make_unique<LazyEvent>(shared_, work_, time);
+  }
+
   absl::Status WaitFor(const DeviceEvent& event) override {
-    Add([copy = static_cast<const LazyEvent&>(event)] { return copy.Run(); });
+    AddInstant(
+        [copy = static_cast<const LazyEvent&>(event)] { return copy.Run(); });
     return absl::OkStatus();
   }
 
@@ -103,6 +142,11 @@ class LazyStream final : public Stream {
   }
 
  private:
+  void AddInstant(std::function<absl::Status()> work) {
+    absl::MutexLock lock(&shared_->mutex);
+    work_->all.push_back(std::move(work));
+  }
+
   const std::shared_ptr<LazyDevice::Shared> shared_;
   const std::shared_ptr<Work> work_ = std::make_shared<Work>();
 };

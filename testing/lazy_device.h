@@ -11,6 +11,7 @@
 #ifndef EPLB_TESTING_LAZY_DEVICE_H_
 #define EPLB_TESTING_LAZY_DEVICE_H_
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -34,6 +35,10 @@ class LazyDevice final : public Device {
  public:
   LazyDevice();
   ~LazyDevice() override;
+
+  // What each piece of work takes, by the clock of the device, which stands
+  // still between them.
+  static constexpr std::chrono::milliseconds kTimeOfWork{1};
 
   // Hands `work` to `stream`, one of a LazyDevice. It calls no device.
   static void Add(Stream& stream, std::function<void()> work);

@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/types/span.h"
 #include "eplb/core/clock.h"
 #include "gmock/gmock.h"
@@ -61,6 +62,21 @@ TEST_F(LazyDeviceTest, ComesFarByItself) {
   EXPECT_TRUE(has_run);
   EXPECT_TRUE(*done->IsComplete());
   EXPECT_EQ(device_.num_waits(), 0);
+}
+
+TEST_F(LazyDeviceTest, TellsTheTimeOfTheWorkBetweenTwoPoints) {
+  const std::unique_ptr<DeviceEvent> begin = *stream_->RecordTimed();
+  LazyDevice::Add(*stream_, [] {});
+  LazyDevice::Add(*stream_, [] {});
+  const std::unique_ptr<DeviceEvent> end = *stream_->RecordTimed();
+  LazyDevice::Add(*stream_, [] {});
+  EXPECT_THAT(end->Since(*begin),
+              StatusIs(absl::StatusCode::kFailedPrecondition));
+  EXPECT_EQ(device_.num_waits(), 0);
+  LazyDevice::Run(*stream_);
+  EXPECT_THAT(end->Since(*begin), IsOkAndHolds(2 * LazyDevice::kTimeOfWork));
+  EXPECT_THAT(end->Since(**stream_->Record()),
+              StatusIs(absl::StatusCode::kFailedPrecondition));
 }
 
 TEST_F(LazyDeviceTest, OrdersStreamsThatWaitForEachOther) {

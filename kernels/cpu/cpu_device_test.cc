@@ -1,5 +1,6 @@
 #include "kernels/cpu/cpu_device.h"
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -56,6 +57,26 @@ TEST(CpuDeviceTest, WorkIsDoneWhenTheCallReturns) {
   EXPECT_THAT(event->IsComplete(), IsOkAndHolds(true));
   EPLB_EXPECT_OK(event->Wait(SteadyTime::min()));
   EPLB_EXPECT_OK(stream->Synchronize(SteadyTime::min()));
+}
+
+TEST(CpuDeviceTest, TellsTheTimeBetweenTwoPoints) {
+  CpuDevice device;
+  const SystemClock clock;
+  EPLB_ASSERT_OK_AND_ASSIGN(const std::unique_ptr<Stream> stream,
+                            device.CreateStream());
+  const SteadyTime before = clock.Now();
+  EPLB_ASSERT_OK_AND_ASSIGN(const std::unique_ptr<DeviceEvent> begin,
+                            stream->RecordTimed());
+  const SteadyTime after_begin = clock.Now();
+  const SteadyTime before_end = clock.Now();
+  EPLB_ASSERT_OK_AND_ASSIGN(const std::unique_ptr<DeviceEvent> end,
+                            stream->RecordTimed());
+  const SteadyTime after = clock.Now();
+  EPLB_ASSERT_OK_AND_ASSIGN(const std::chrono::nanoseconds between,
+                            end->Since(*begin));
+  EXPECT_GE(between, before_end - after_begin);
+  EXPECT_LE(between, after - before);
+  EXPECT_THAT(begin->Since(*end), IsOkAndHolds(-between));
 }
 
 TEST(CpuDeviceTest, ServesSeveralThreadsAtOnce) {

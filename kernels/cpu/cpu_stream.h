@@ -23,6 +23,7 @@ class CpuStream final : public Stream {
   static absl::Status CheckIsOf(const Device& device, const Stream& stream);
 
   absl::StatusOr<std::unique_ptr<DeviceEvent>> Record() override;
+  absl::StatusOr<std::unique_ptr<DeviceEvent>> RecordTimed() override;
   absl::Status WaitFor(const DeviceEvent& event) override;
   absl::Status Synchronize(SteadyTime deadline) override;
 

@@ -94,6 +94,40 @@ TEST_F(CudaDeviceTest, AWaitEndsAtItsDeadline) {
   EXPECT_EQ(cudaStreamDestroy(native), cudaSuccess);
 }
 
+TEST_F(CudaDeviceTest, TellsHowLongAStreamWasHeld) {
+  cudaStream_t native = nullptr;
+  ASSERT_EQ(cudaStreamCreateWithFlags(&native, cudaStreamNonBlocking),
+            cudaSuccess);
+  EPLB_ASSERT_OK_AND_ASSIGN(const std::unique_ptr<Stream> stream,
+                            device_->AdoptStream(native));
+  const SteadyTime before = clock_.Now();
+  EPLB_ASSERT_OK_AND_ASSIGN(const std::unique_ptr<DeviceEvent> begin,
+                            stream->RecordTimed());
+  EPLB_ASSERT_OK(begin->Wait(Far()));
+  const SteadyTime held = clock_.Now();
+  std::atomic<bool> release = false;
+  ASSERT_EQ(cudaLaunchHostFunc(native, HoldUntilSet, &release), cudaSuccess);
+  EPLB_ASSERT_OK_AND_ASSIGN(const std::unique_ptr<DeviceEvent> end,
+                            stream->RecordTimed());
+  const auto has_no_time = StatusIs(absl::StatusCode::kFailedPrecondition,
+                                    HasSubstr("has no time yet"));
+  EXPECT_THAT(end->Since(*begin), has_no_time);
+  EXPECT_THAT(begin->Since(*end), has_no_time);
+  while (clock_.Now() - held < std::chrono::milliseconds(5)) {
+    std::this_thread::yield();
+  }
+  const std::chrono::nanoseconds at_least = clock_.Now() - held;
+  release = true;
+  EPLB_ASSERT_OK(end->Wait(Far()));
+  const std::chrono::nanoseconds at_most = clock_.Now() - before;
+  EPLB_ASSERT_OK_AND_ASSIGN(const std::chrono::nanoseconds between,
+                            end->Since(*begin));
+  // Two clocks need not agree to the last digit.
+  EXPECT_GT(between, at_least * 99 / 100);
+  EXPECT_LT(between, at_most * 101 / 100);
+  EXPECT_EQ(cudaStreamDestroy(native), cudaSuccess);
+}
+
 // Captures a pass and an update of the table's memory stays outside: replays
 // see the new table, ids and number of valid tokens at the old addresses.
 TEST_F(CudaDeviceTest, ACapturedPassSeesWhatStandsInMemoryAtEachReplay) {

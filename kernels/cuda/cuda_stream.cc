@@ -28,8 +28,9 @@ constexpr std::chrono::microseconds kPause{50};
 class CudaEvent final : public DeviceEvent {
  public:
   // Owns `event`.
-  CudaEvent(const Device& device, Clock& clock, cudaEvent_t event)
-      : device_(device), clock_(clock), event_(event) {}
+  CudaEvent(const Device& device, Clock& clock, cudaEvent_t event,
+            bool is_timed)
+      : device_(device), clock_(clock), event_(event), is_timed_(is_timed) {}
   ~CudaEvent() override { cudaEventDestroy(event_); }
 
   cudaEvent_t native() const { return event_; }
@@ -62,10 +63,38 @@ class CudaEvent final : public DeviceEvent {
     }
   }
 
+  absl::StatusOr<std::chrono::nanoseconds> Since(
+      const DeviceEvent& earlier) const override {
+    const auto* own = dynamic_cast<const CudaEvent*>(&earlier);
+    if (own == nullptr || !own->IsOf(device_)) {
+      return absl::InvalidArgumentError("the event belongs to another device");
+    }
+    if (!is_timed_ || !own->is_timed_) {
+      return absl::FailedPreconditionError(
+          "Since: an event of Record has no time; RecordTimed has");
+    }
+    EPLB_RETURN_IF_ERROR(own->CheckHasTime());
+    EPLB_RETURN_IF_ERROR(CheckHasTime());
+    float milliseconds = 0;
+    EPLB_RETURN_IF_ERROR(
+        CudaStatus(cudaEventElapsedTime(&milliseconds, own->event_, event_),
+                   "cudaEventElapsedTime"));
+    return std::chrono::duration_cast<std::chrono::nanoseconds>(
+        std::chrono::duration<double, std::milli>(milliseconds));
+  }
+
  private:
+  absl::Status CheckHasTime() const {
+    EPLB_ASSIGN_OR_RETURN(const bool is_complete, IsComplete());
+    if (is_complete) return absl::OkStatus();
+    return absl::FailedPreconditionError(
+        "Since: an event has no time yet: the work before it is not done");
+  }
+
   const Device& device_;
   Clock& clock_;
   const cudaEvent_t event_;
+  const bool is_timed_;
 };
 
 }  // namespace
@@ -102,11 +131,21 @@ absl::StatusOr<CudaStream*> CudaStream::Of(const Device& device,
 }
 
 absl::StatusOr<std::unique_ptr<DeviceEvent>> CudaStream::Record() {
+  return RecordEvent(/*is_timed=*/false);
+}
+
+absl::StatusOr<std::unique_ptr<DeviceEvent>> CudaStream::RecordTimed() {
+  return RecordEvent(/*is_timed=*/true);
+}
+
+absl::StatusOr<std::unique_ptr<DeviceEvent>> CudaStream::RecordEvent(
+    bool is_timed) {
   cudaEvent_t event = nullptr;
-  EPLB_RETURN_IF_ERROR(
-      CudaStatus(cudaEventCreateWithFlags(&event, cudaEventDisableTiming),
-                 "cudaEventCreateWithFlags"));
-  auto recorded = std::make_unique<CudaEvent>(device_, clock_, event);
+  EPLB_RETURN_IF_ERROR(CudaStatus(
+      cudaEventCreateWithFlags(
+          &event, is_timed ? cudaEventDefault : cudaEventDisableTiming),
+      "cudaEventCreateWithFlags"));
+  auto recorded = std::make_unique<CudaEvent>(device_, clock_, event, is_timed);
   EPLB_RETURN_IF_ERROR(
       CudaStatus(cudaEventRecord(event, stream_), "cudaEventRecord"));
   return recorded;

@@ -31,6 +31,7 @@ class CudaStream final : public Stream {
   cudaStream_t native() const { return stream_; }
 
   absl::StatusOr<std::unique_ptr<DeviceEvent>> Record() override;
+  absl::StatusOr<std::unique_ptr<DeviceEvent>> RecordTimed() override;
   absl::Status WaitFor(const DeviceEvent& event) override;
   absl::Status Synchronize(SteadyTime deadline) override;
 
@@ -38,6 +39,8 @@ class CudaStream final : public Stream {
   CudaStream(const Device& device, Clock& clock, cudaStream_t stream,
              bool is_own)
       : device_(device), clock_(clock), stream_(stream), is_own_(is_own) {}
+
+  absl::StatusOr<std::unique_ptr<DeviceEvent>> RecordEvent(bool is_timed);
 
   const Device& device_;
   Clock& clock_;
