@@ -83,6 +83,16 @@ struct RearrangementFinished {
   std::vector<std::string> warnings = {};
 };
 
+// How long the weights of a rearrangement held up the stream that it switched
+// on, by the clock of the device: from the work before it to its last switch.
+// After its RearrangementFinished, from the first call of the state that finds
+// the device so far; none waits for it. Not of what the background switches.
+struct RearrangementTimed {
+  std::string model;
+  int64_t step = 0;
+  double device_seconds = 0;
+};
+
 // The plan promised too little, or there was nothing to plan from.
 struct RearrangementSkipped {
   std::string model;
@@ -115,9 +125,10 @@ struct BackgroundFailed {
   absl::Status status;
 };
 
-using Event = std::variant<StepStatistics, RearrangementStarted,
-                           RearrangementFinished, RearrangementSkipped,
-                           RearrangementFailed, FenceWait, BackgroundFailed>;
+using Event =
+    std::variant<StepStatistics, RearrangementStarted, RearrangementFinished,
+                 RearrangementTimed, RearrangementSkipped, RearrangementFailed,
+                 FenceWait, BackgroundFailed>;
 
 // Implementations are thread-safe and do not block: the serving thread calls.
 class EventSink {

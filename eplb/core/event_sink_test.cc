@@ -37,6 +37,7 @@ class LineSink final : public EventSink {
   static std::string Describe(const RearrangementFinished&) {
     return "finished";
   }
+  static std::string Describe(const RearrangementTimed&) { return "timed"; }
   static std::string Describe(const RearrangementSkipped& skipped) {
     return skipped.reason;
   }
@@ -54,6 +55,7 @@ TEST(EventSinkTest, ASinkSeesEveryKindOfEvent) {
   sink.Record(StepStatistics{.model = "m"});
   sink.Record(RearrangementStarted{.model = "m"});
   sink.Record(RearrangementFinished{.model = "m"});
+  sink.Record(RearrangementTimed{.model = "m"});
   sink.Record(
       RearrangementSkipped{.model = "m", .step = 3, .reason = "no gain"});
   sink.Record(RearrangementFailed{
@@ -62,8 +64,8 @@ TEST(EventSinkTest, ASinkSeesEveryKindOfEvent) {
   sink.Record(BackgroundFailed{.step = 3, .status = absl::AbortedError("no")});
 
   EXPECT_THAT(lines.lines(),
-              ElementsAre("m: step", "m: started", "m: finished", "m: no gain",
-                          "m: rank 2", "m: waits", "no"));
+              ElementsAre("m: step", "m: started", "m: finished", "m: timed",
+                          "m: no gain", "m: rank 2", "m: waits", "no"));
 }
 
 TEST(EventSinkTest, EventsOutliveWhatTheyWereMadeFrom) {

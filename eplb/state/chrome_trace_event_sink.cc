@@ -1,5 +1,6 @@
 #include "eplb/state/chrome_trace_event_sink.h"
 
+#include <algorithm>
 #include <chrono>
 #include <string>
 #include <utility>
@@ -33,6 +34,8 @@ void ChromeTraceEventSink::Record(const Event& event) {
                          .step = done->step,
                          .moved_slots = done->moved_slots,
                          .moved_bytes = done->moved_bytes});
+  } else if (const auto* timed = std::get_if<RearrangementTimed>(&event)) {
+    AddDeviceTime(*timed);
   } else if (const auto* skipped = std::get_if<RearrangementSkipped>(&event)) {
     Finish(skipped->model,
            {.outcome = "skipped: " + skipped->reason, .step = skipped->step});
@@ -51,6 +54,17 @@ void ChromeTraceEventSink::Finish(const std::string& model, Span span) {
   started_.erase(started);
   if (spans_.size() >= max_spans_) spans_.erase(spans_.begin());
   spans_.push_back(std::move(span));
+}
+
+void ChromeTraceEventSink::AddDeviceTime(const RearrangementTimed& timed) {
+  const auto span =
+      std::find_if(spans_.rbegin(), spans_.rend(), [&](const Span& other) {
+        return other.model == timed.model && other.step == timed.step;
+      });
+  // The oldest spans are gone.
+  if (span != spans_.rend()) {
+    span->device_microseconds = timed.device_seconds * 1e6;
+  }
 }
 
 std::string ChromeTraceEventSink::Json() const {
@@ -72,9 +86,11 @@ std::string ChromeTraceEventSink::Json() const {
         .Field("outcome", span.outcome)
         .Field("step", span.step)
         .Field("moved_slots", span.moved_slots)
-        .Field("moved_bytes", span.moved_bytes)
-        .EndObject();
-    json.EndObject();
+        .Field("moved_bytes", span.moved_bytes);
+    if (span.device_microseconds) {
+      json.Field("device_microseconds", *span.device_microseconds);
+    }
+    json.EndObject().EndObject();
   }
   json.EndArray().EndObject();
   return json.Take();

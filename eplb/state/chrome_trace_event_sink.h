@@ -12,6 +12,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -45,10 +46,14 @@ class ChromeTraceEventSink final : public EventSink {
     double microseconds = 0;
     int64_t moved_slots = 0;
     int64_t moved_bytes = 0;
+    // Once the device has told.
+    std::optional<double> device_microseconds = {};
   };
 
   double MicrosecondsSinceBegin() const;
   void Finish(const std::string& model, Span span)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void AddDeviceTime(const RearrangementTimed& timed)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const Clock& clock_;

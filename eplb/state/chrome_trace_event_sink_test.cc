@@ -31,6 +31,21 @@ TEST(ChromeTraceEventSinkTest, ShowsEachRearrangementFromStartToEnd) {
   EXPECT_EQ(events[1]["args"]["outcome"], "failed: INTERNAL: why");
 }
 
+TEST(ChromeTraceEventSinkTest, AddsTheTimeOfTheDeviceWhenItIsTold) {
+  FakeClock clock;
+  ChromeTraceEventSink trace(clock, /*rank=*/0);
+  for (int step = 0; step < 2; ++step) {
+    trace.Record(RearrangementStarted{"main", step});
+    trace.Record(RearrangementFinished{.model = "main", .step = step});
+  }
+  trace.Record(RearrangementTimed{"main", 0, 0.5});
+  trace.Record(RearrangementTimed{"forgotten", 0, 0.5});
+  const auto events = nlohmann::json::parse(trace.Json())["traceEvents"];
+  ASSERT_EQ(events.size(), 2);
+  EXPECT_EQ(events[0]["args"]["device_microseconds"], 500000);
+  EXPECT_FALSE(events[1]["args"].contains("device_microseconds"));
+}
+
 TEST(ChromeTraceEventSinkTest, KeepsTheLatest) {
   FakeClock clock;
   ChromeTraceEventSink trace(clock, /*rank=*/0, /*max_spans=*/2);

@@ -274,6 +274,7 @@ absl::Status EplbState::AddModel(const std::string& name,
 
 absl::Status EplbState::Step(const StepOptions& options) {
   EPLB_RETURN_IF_ERROR(CheckUsable());
+  ReportDeviceTimes();
   Stream& stream = StreamOr(options.stream);
   if (options.is_profile) {
     return Rearrange({.profile = true, .stream = &stream}).status();

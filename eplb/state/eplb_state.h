@@ -37,6 +37,7 @@
 #include "eplb/shuffle/expert_weights.h"
 #include "eplb/state/background/background_rearrangement.h"
 #include "eplb/state/background_balancer.h"
+#include "eplb/state/device_times.h"
 #include "eplb/state/eplb_config.h"
 #include "eplb/state/group.h"
 #include "eplb/state/joining_state.h"
@@ -182,8 +183,8 @@ class EplbState {
   absl::Status StartBackground();
 
   // Collective, after the same step: layers that are agreed on switch, the rest
-  // of a run is dropped. Nothing where nothing runs in the background. `stream`
-  // is as in StepOptions.
+  // of a run is dropped. Where nothing runs in the background it only reports
+  // the times that the device has come to. `stream` is as in StepOptions.
   absl::Status Drain(Stream* stream = nullptr);
 
   // The engine has rewritten weights, on all ranks after the same step: what
@@ -279,6 +280,8 @@ class EplbState {
   absl::Status ReportStatistics(bool is_dummy, Stream& stream);
   absl::Status RecordPasses(Stream& stream);
   absl::Status DropPasses(Stream& stream);
+  // Those that the device has come to by now.
+  void ReportDeviceTimes();
   absl::Status Profile(Stream& stream);
   absl::Status ProfileChannels(Group& group);
 
@@ -341,6 +344,7 @@ class EplbState {
   ModelSet models_;
   RearrangementCounter counter_;
   LoadSums load_sums_;
+  DeviceTimes device_times_;
   int64_t forward_id_ = -1;
   // With use_async.
   std::unique_ptr<BackgroundBalancer> background_;

@@ -73,6 +73,7 @@ absl::Status EplbState::EndBackgroundStep(Stream& stream) {
 }
 
 absl::Status EplbState::Drain(Stream* stream) {
+  ReportDeviceTimes();
   if (!is_in_background()) return absl::OkStatus();
   Stream& there = StreamOr(stream);
   EPLB_RETURN_IF_ERROR(background_->Drain(forward_id_, there));

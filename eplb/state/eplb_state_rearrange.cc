@@ -153,14 +153,17 @@ absl::StatusOr<std::vector<ExpertLoads>> EplbState::Rearrange(
 absl::Status EplbState::RearrangeBy(absl::Span<const ExpertLoads> loads,
                                     const Topology& topology,
                                     PlanOptions options, Stream& stream) {
-  Rearrangement rearrangement({.config = &config_,
-                               .policy = &policy_,
-                               .group = group_.get(),
-                               .models = &models_,
-                               .events = dependencies_.events,
-                               .stream = &stream,
-                               .forward_id = forward_id_},
-                              topology, options);
+  Rearrangement rearrangement(
+      {.config = &config_,
+       .policy = &policy_,
+       .group = group_.get(),
+       .models = &models_,
+       .events = dependencies_.events,
+       .stream = &stream,
+       .device_times =
+           dependencies_.events == nullptr ? nullptr : &device_times_,
+       .forward_id = forward_id_},
+      topology, options);
   const absl::Status planned = rearrangement.Plan(loads);
   if (!planned.ok()) {
     // All ranks have said what they think, and go on together.
@@ -172,11 +175,18 @@ absl::Status EplbState::RearrangeBy(absl::Span<const ExpertLoads> loads,
     return planned;
   }
   absl::Status moved = rearrangement.Move();
+  ReportDeviceTimes();
   // A rank that knows of the last commit waits for those that may not.
   if (moved.ok()) moved = group_->Barrier();
   if (moved.ok()) return moved;
   rearrangement.ReportFailure(moved);
   return SettleAfterFailure(std::move(moved), stream);
+}
+
+void EplbState::ReportDeviceTimes() {
+  if (dependencies_.events != nullptr) {
+    device_times_.Report(*dependencies_.events);
+  }
 }
 
 absl::Status EplbState::Profile(Stream& stream) {

@@ -2,6 +2,7 @@
 // switches comes after the pass that is on its way, and before the next. The
 // device is one of the slowest kind, which works only when somebody waits.
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -33,7 +34,13 @@
 namespace eplb {
 namespace {
 
+using ::testing::AllOf;
+using ::testing::DoubleEq;
 using ::testing::Each;
+using ::testing::ElementsAre;
+using ::testing::Field;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
 
 constexpr ModelShape kShape{.num_layers = 2,
                             .num_logical_experts = 6,
@@ -172,6 +179,60 @@ TEST(EplbStateStreamTest, StepsAndReportsWithoutWaitingForThePass) {
                   report.max_tokens,
                   report.step * (is_dummy_on_first(report.step - 1) ? 1 : 2));
             }
+            return absl::OkStatus();
+          }),
+      Each(IsOk()));
+}
+
+TEST(EplbStateStreamTest, TellsTheTimeOfTheDeviceWithoutWaitingForIt) {
+  constexpr int kWorkOfPass = 5;
+  SystemClock clock;
+  EXPECT_THAT(
+      OnTestRanks(
+          kNumRanks, clock,
+          [&](int, CommunicatorFactory& factory) -> absl::Status {
+            LazyDevice device;
+            EPLB_ASSIGN_OR_RETURN(const std::unique_ptr<Stream> stream,
+                                  device.CreateStream());
+            TestRank rank(factory, clock, {0, 1});
+            rank.state_device = &device;
+            EplbConfig config;
+            config.policy = "greedy";
+            EPLB_RETURN_IF_ERROR(rank.Create(config));
+            EPLB_RETURN_IF_ERROR(rank.AddModel("main", kShape));
+            const std::unique_ptr<DeviceEvent> begin = *stream->RecordTimed();
+            // The pass on its way is not of the rearrangement.
+            for (int i = 0; i < kWorkOfPass; ++i) {
+              LazyDevice::Add(*stream, [] {});
+            }
+            const ExpertLoads loads = *ExpertLoads::Create(
+                2, 6, {9, 9, 0, 0, 0, 0, 9, 9, 0, 0, 0, 0});
+            EPLB_RETURN_IF_ERROR(rank.state
+                                     ->Rearrange({.global_loads = {loads},
+                                                  .stream = stream.get()})
+                                     .status());
+            const std::unique_ptr<DeviceEvent> end = *stream->RecordTimed();
+            const int64_t waits = device.num_waits();
+            EPLB_RETURN_IF_ERROR(rank.state->Step({.stream = stream.get()}));
+            // Nobody has asked the device to come to the end of it.
+            EXPECT_THAT(rank.events.EventsOf<RearrangementFinished>(),
+                        SizeIs(1));
+            EXPECT_THAT(rank.events.EventsOf<RearrangementTimed>(), IsEmpty());
+            LazyDevice::Run(*stream);
+            EPLB_RETURN_IF_ERROR(rank.state->Step({.stream = stream.get()}));
+            EPLB_RETURN_IF_ERROR(rank.state->Drain());
+            EXPECT_EQ(device.num_waits(), waits);
+            EPLB_ASSIGN_OR_RETURN(const std::chrono::nanoseconds all,
+                                  end->Since(*begin));
+            const std::chrono::duration<double> rearranging =
+                all - kWorkOfPass * LazyDevice::kTimeOfWork;
+            EXPECT_GT(rearranging.count(), 0);
+            EXPECT_THAT(
+                rank.events.EventsOf<RearrangementTimed>(),
+                ElementsAre(AllOf(Field(&RearrangementTimed::model, "main"),
+                                  Field(&RearrangementTimed::step, -1),
+                                  Field(&RearrangementTimed::device_seconds,
+                                        DoubleEq(rearranging.count())))));
             return absl::OkStatus();
           }),
       Each(IsOk()));

@@ -48,6 +48,12 @@ struct Describe {
         event.moved_bytes, event.balancedness_planned,
         event.balancedness_before);
   }
+  std::string operator()(const RearrangementTimed& event) const {
+    return absl::StrFormat(
+        "%s: step %d: the rearrangement has held up the device's stream for "
+        "%.6f s",
+        event.model, event.step, event.device_seconds);
+  }
   std::string operator()(const RearrangementSkipped& event) const {
     return absl::StrCat(event.model, ": step ", event.step,
                         ": rearrangement skipped: ", event.reason);

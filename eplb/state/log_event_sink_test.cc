@@ -53,6 +53,9 @@ TEST(LogEventSinkTest, DescribesEveryEventInALine) {
                                           .balancedness_planned = 0.75}),
       "main: step 2: rearranged experts in 0.250 s: 3 slots and 400 bytes "
       "moved, balancedness 0.7500 planned where there was 0.5000");
+  EXPECT_EQ(DescribeEvent(RearrangementTimed{"main", 2, 0.00125}),
+            "main: step 2: the rearrangement has held up the device's stream "
+            "for 0.001250 s");
   EXPECT_EQ(DescribeEvent(RearrangementSkipped{"main", 3, "no tokens"}),
             "main: step 3: rearrangement skipped: no tokens");
   EXPECT_THAT(DescribeEvent(RearrangementFailed{

@@ -55,6 +55,8 @@ void PrometheusEventSink::Record(const Event& event) {
     ++metrics.rearrangements;
     metrics.moved_bytes += done->moved_bytes;
     metrics.seconds += done->seconds;
+  } else if (const auto* timed = std::get_if<RearrangementTimed>(&event)) {
+    models_[timed->model].device_seconds += timed->device_seconds;
   } else if (const auto* skipped = std::get_if<RearrangementSkipped>(&event)) {
     ++models_[skipped->model].skipped;
   } else if (const auto* failed = std::get_if<RearrangementFailed>(&event)) {
@@ -114,6 +116,10 @@ std::string PrometheusEventSink::Text() const {
   append_counters("eplb_rearrangement_seconds_total",
                   "Time that rearrangements took.",
                   [](const M& m) { return m.seconds; });
+  append_counters("eplb_rearrangement_device_seconds_total",
+                  "Time that rearrangements between steps held up the stream, "
+                  "by the clock of the device.",
+                  [](const M& m) { return m.device_seconds; });
   append_counters("eplb_moved_bytes_total",
                   "Bytes of weights that rearrangements moved.",
                   [](const M& m) { return m.moved_bytes; });

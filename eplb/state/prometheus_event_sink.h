@@ -48,6 +48,7 @@ class PrometheusEventSink final : public EventSink {
     int64_t failed = 0;
     int64_t moved_bytes = 0;
     double seconds = 0;
+    double device_seconds = 0;
   };
 
   const PrometheusOptions options_;

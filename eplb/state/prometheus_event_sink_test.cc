@@ -35,8 +35,8 @@ TEST(PrometheusEventSinkTest, HasFewSeriesOverTheLayersWithTokens) {
                           HasSubstr("ss" + model + "p50\"} 0.75\n"),
                           HasSubstr("ss" + model + "p90\"} 1\n"),
                           Not(HasSubstr("layer="))));
-  // Per model: four of balancedness and five counters.
-  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 9 + 2 * 6);
+  // Per model: four of balancedness and six counters.
+  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 4 + 2 + 3 * 6);
 }
 
 TEST(PrometheusEventSinkTest, HasASeriesPerLayerOnRequest) {
@@ -51,6 +51,8 @@ TEST(PrometheusEventSinkTest, AddsUpRearrangements) {
     sink.Record(RearrangementFinished{
         .model = "m", .moved_bytes = int64_t{1} << 53, .seconds = 0.5});
   }
+  sink.Record(RearrangementTimed{.model = "m", .device_seconds = 0.125});
+  sink.Record(RearrangementTimed{.model = "m", .device_seconds = 0.25});
   sink.Record(RearrangementSkipped{.model = "m", .reason = "no"});
   sink.Record(RearrangementFailed{"m", 0, absl::InternalError("why")});
   EXPECT_THAT(
@@ -59,6 +61,8 @@ TEST(PrometheusEventSinkTest, AddsUpRearrangements) {
             HasSubstr("eplb_rearrangements_skipped_total{model=\"m\"} 1\n"),
             HasSubstr("eplb_rearrangements_failed_total{model=\"m\"} 1\n"),
             HasSubstr("eplb_rearrangement_seconds_total{model=\"m\"} 1.5\n"),
+            HasSubstr("eplb_rearrangement_device_seconds_total{model=\"m\"} "
+                      "0.375\n"),
             HasSubstr("eplb_moved_bytes_total{model=\"m\"} "
                       "27021597764222976\n")));
 }

@@ -21,8 +21,10 @@
 #include "eplb/core/topology.h"
 #include "eplb/shuffle/shuffle_unit.h"
 #include "eplb/shuffle/weight_shuffler.h"
+#include "eplb/state/device_times.h"
 #include "eplb/state/model.h"
 #include "eplb/state/rearrangement_plan.h"
+#include "kernels/device.h"
 
 namespace eplb {
 
@@ -119,6 +121,8 @@ absl::Status Rearrangement::Move() {
 absl::Status Rearrangement::MoveModel(int index) {
   Model& model = (*context_.models)[index];
   Group& group = *context_.group;
+  absl::StatusOr<std::unique_ptr<DeviceEvent>> begin;
+  if (context_.device_times != nullptr) begin = context_.stream->RecordTimed();
   const ShuffleResult result = ShuffleNow(
       model.shuffler(), units_of_model_[index], context_.forward_id,
       group.channels(), *context_.stream, [&](const ShuffleUnit& unit) {
@@ -127,6 +131,11 @@ absl::Status Rearrangement::MoveModel(int index) {
   // Layers that have switched stay so, whatever came after them.
   absl::Status status = result.status;
   status.Update(model.FinishRearrangement());
+  if (status.ok() && context_.device_times != nullptr) {
+    context_.device_times->Add(model.name(), context_.forward_id,
+                               std::move(begin),
+                               context_.stream->RecordTimed());
+  }
   return status;
 }
 

@@ -18,6 +18,7 @@
 #include "eplb/core/expert_loads.h"
 #include "eplb/core/topology.h"
 #include "eplb/shuffle/shuffle_unit.h"
+#include "eplb/state/device_times.h"
 #include "eplb/state/eplb_config.h"
 #include "eplb/state/group.h"
 #include "eplb/state/model_set.h"
@@ -36,6 +37,8 @@ struct RearrangementContext {
   EventSink* events = nullptr;  // May be null.
   // Of the serving thread; null in the background, where it does not wait.
   Stream* stream = nullptr;
+  // May be null.
+  DeviceTimes* device_times = nullptr;
   int64_t forward_id = 0;
   int64_t overdue_steps = 0;
 };
