@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <numeric>
 
 #include "absl/memory/memory.h"
 #include "absl/status/status.h"
@@ -30,7 +31,8 @@ void Write(absl::Span<const T> values, std::byte* to) {
 
 RouteTable::Layout::Layout(int num_experts, int max_slots)
     : row_begin(reciprocals + sizeof(uint64_t) * num_experts),
-      slots(row_begin + sizeof(int32_t) * (size_t{1} + num_experts)),
+      replica_counts(row_begin + sizeof(int32_t) * (size_t{1} + num_experts)),
+      slots(replica_counts + sizeof(int32_t) * num_experts),
       share_ends(slots + sizeof(int32_t) * max_slots),
       num_bytes(share_ends + sizeof(uint32_t) * max_slots) {}
 
@@ -85,6 +87,10 @@ absl::Status RouteTable::Update(const RouteRows& rows, Stream& stream,
   std::byte* staged = staged_.data();
   Write(rows.reciprocals(), staged + layout_.reciprocals);
   Write(rows.row_begin(), staged + layout_.row_begin);
+  const absl::Span<const int32_t> row_begin = rows.row_begin();
+  std::adjacent_difference(
+      row_begin.begin() + 1, row_begin.end(),
+      reinterpret_cast<int32_t*>(staged + layout_.replica_counts));
   Write(rows.slots(), staged + layout_.slots);
   Write(rows.share_ends(), staged + layout_.share_ends);
   EPLB_RETURN_IF_ERROR(

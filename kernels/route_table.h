@@ -13,6 +13,7 @@
 #define EPLB_KERNELS_ROUTE_TABLE_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 
 #include "absl/status/status.h"
@@ -42,6 +43,11 @@ class RouteTable {
 
   // The same for the life of the table.
   const RouteTableView& view() const { return view_; }
+  // Slots of each expert, beside the view; [num_experts].
+  const int32_t* replica_counts() const {
+    return reinterpret_cast<const int32_t*>(table_.data() +
+                                            layout_.replica_counts);
+  }
 
  private:
   // The parts of the table, by their offsets from its beginning.
@@ -50,6 +56,7 @@ class RouteTable {
 
     size_t reciprocals = 0;
     size_t row_begin;
+    size_t replica_counts;
     size_t slots;
     size_t share_ends;
     size_t num_bytes;

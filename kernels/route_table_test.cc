@@ -57,6 +57,7 @@ TEST_F(RouteTableTest, GrowsUpToItsSlotsInPlace) {
   EPLB_ASSERT_OK(table->Update(*RouteRows::Create(1, {-1, 0, 0, 0}), *stream_,
                                SteadyTime::max()));
   EXPECT_EQ(row_begin[1], 3);
+  EXPECT_EQ(table->replica_counts()[0], 3);
   EXPECT_EQ(table->view().slots[2], 3);
 }
 

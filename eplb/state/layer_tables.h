@@ -10,11 +10,11 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/types/span.h"
 #include "eplb/core/clock.h"
 #include "eplb/core/placement.h"
 #include "kernels/device.h"
 #include "kernels/map_and_record.h"
+#include "kernels/route_rows.h"
 #include "kernels/route_table.h"
 
 namespace eplb {
@@ -48,18 +48,13 @@ class LayerTables {
 
   RouteTableView routes(int layer) const { return routes_[layer]->view(); }
   const int32_t* replica_counts(int layer) const {
-    return reinterpret_cast<const int32_t*>(counts_.data()) +
-           static_cast<size_t>(layer) * num_experts_;
+    return routes_[layer]->replica_counts();
   }
 
  private:
   LayerTables() = default;
 
-  Device* device_ = nullptr;
-  size_t num_experts_ = 0;
   std::vector<std::unique_ptr<RouteTable>> routes_;
-  DeviceBuffer counts_;  // [layers, logical experts]
-  DeviceBuffer staged_;  // Pinned; the same.
 };
 
 }  // namespace eplb
