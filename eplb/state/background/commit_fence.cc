@@ -71,6 +71,7 @@ void CommitFence::Break(absl::Status reason) {
 absl::Status CommitFence::AwaitSwitch(int64_t unit, SteadyTime deadline,
                                       absl::FunctionRef<bool()> give_up) {
   absl::MutexLock lock(&mutex_);
+  awaited_ = unit;
   const auto is_pending = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     return std::any_of(
         agreed_.begin(), agreed_.end(),
@@ -163,7 +164,7 @@ void CommitFence::Switched(int64_t unit) {
                                  return agreed.unit == unit;
                                }),
                 agreed_.end());
-  changed_.SignalAll();
+  if (unit == awaited_) changed_.SignalAll();
 }
 
 CommitFence::Waits CommitFence::waits() const {

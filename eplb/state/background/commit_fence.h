@@ -104,7 +104,8 @@ class CommitFence {
   // Has a waiting worker ask whether to give up.
   void Wake();
 
-  // `unit`, which Pass or TakeAgreed returned, has switched.
+  // `unit`, which Pass or TakeAgreed returned, has switched. Wakes the worker
+  // only where it waits for this one: that takes longer than all else here.
   void Switched(int64_t unit);
 
   // --- Anybody ---
@@ -138,6 +139,8 @@ class CommitFence {
   absl::Status doubt_ ABSL_GUARDED_BY(mutex_);
   absl::Status broken_ ABSL_GUARDED_BY(mutex_);
   std::vector<Agreed> agreed_ ABSL_GUARDED_BY(mutex_);
+  // What the worker waits for; 0 for nothing.
+  int64_t awaited_ ABSL_GUARDED_BY(mutex_) = 0;
   Waits waits_ ABSL_GUARDED_BY(mutex_);
   const SlowWait slow_wait_;
 };
