@@ -24,7 +24,6 @@
 #include "eplb/core/clock.h"
 #include "eplb/core/event_sink.h"
 #include "eplb/core/model_shape.h"
-#include "eplb/core/rank_mapping.h"
 #include "eplb/core/status_macros.h"
 #include "eplb/state/background/background_rearrangement.h"
 #include "eplb/state/eplb_config.h"
@@ -300,92 +299,6 @@ TEST(EplbStateAsyncTest, AnExplicitRearrangementAndAProfileDrainFirst) {
               EPLB_RETURN_IF_ERROR(rank.CheckRows());
             }
             return absl::OkStatus();
-          }),
-      Each(IsOk()));
-}
-
-TEST(EplbStateAsyncTest, RebalancesAfterAShrinkWhenItIsStartedAgain) {
-  SystemClock clock;
-  EXPECT_THAT(
-      OnAsyncRanks(
-          kRanks, clock,
-          [&](int job_rank, TestRank& rank) -> absl::Status {
-            EPLB_RETURN_IF_ERROR(Prepare(rank, AsyncConfig()));
-            EPLB_RETURN_IF_ERROR(Serve(rank, 45));
-            EPLB_ASSIGN_OR_RETURN(
-                const RankMapping mapping,
-                RankMapping::Create({0, 1, RankMapping::kNone}, 2));
-            const ResizeOptions resize{.rank_mapping = &mapping,
-                                       .members = {100, FirstRanks(2)}};
-            EPLB_RETURN_IF_ERROR(
-                rank.state->Rearrange({.resize = &resize}).status());
-            if (job_rank == 2) return absl::OkStatus();
-            EPLB_RETURN_IF_ERROR(rank.CheckRows());
-            EPLB_ASSIGN_OR_RETURN(
-                rank.control, rank.factory.Connect(
-                                  150, FirstRanks(2),
-                                  rank.clock.Now() + std::chrono::minutes(1)));
-            EPLB_RETURN_IF_ERROR(rank.state->StartBackground());
-            const size_t before =
-                rank.events.EventsOf<RearrangementStarted>().size();
-            EPLB_RETURN_IF_ERROR(Serve(rank, 200));
-            EPLB_RETURN_IF_ERROR(rank.state->Drain());
-            EXPECT_GT(rank.events.EventsOf<RearrangementStarted>().size(),
-                      before);
-            EXPECT_TRUE(rank.events.EventsOf<RearrangementFailed>().empty());
-            return rank.CheckRows();
-          }),
-      Each(IsOk()));
-}
-
-TEST(EplbStateAsyncTest, GrowsInTheMiddleOfARunAndIsStartedAgain) {
-  SystemClock clock;
-  const auto background = *InProcessGroup::Create(kRanks, clock);
-  EXPECT_THAT(
-      OnTestRanks(
-          kRanks, clock,
-          [&](int job_rank, CommunicatorFactory& factory) -> absl::Status {
-            const auto background_factory = background->FactoryOfRank(job_rank);
-            const bool joins = job_rank == 2;
-            TestRank rank(factory, clock, FirstRanks(joins ? 3 : 2),
-                          joins ? 100 : 1);
-            rank.background_factory = background_factory.get();
-            if (joins) {
-              EplbConfig config = AsyncConfig();
-              config.num_redundant_experts = EplbConfig::kAutoRedundantExperts;
-              EPLB_RETURN_IF_ERROR(rank.Create(config));
-              std::vector<JoiningModel> models;
-              models.push_back(rank.JoiningEngine("main", ShapeOn(3),
-                                                  kSlotsPerRank, kRanks));
-              EPLB_RETURN_IF_ERROR(rank.state->ReceiveState(std::move(models)));
-            } else {
-              EPLB_RETURN_IF_ERROR(rank.Create(AsyncConfig(2)));
-              EPLB_RETURN_IF_ERROR(
-                  rank.AddModel("main", ShapeOn(2), {.max_ranks = kRanks}));
-              EPLB_RETURN_IF_ERROR(rank.state->StartBackground());
-              // The first run begins after a quarter of the interval, and takes
-              // a step for each layer.
-              EPLB_RETURN_IF_ERROR(Serve(rank, 11));
-              EXPECT_TRUE(
-                  rank.events.EventsOf<RearrangementFinished>().empty());
-              EPLB_ASSIGN_OR_RETURN(const RankMapping mapping,
-                                    RankMapping::Create({0, 1}, 3));
-              const ResizeOptions resize{.rank_mapping = &mapping,
-                                         .members = {100, FirstRanks(3)}};
-              EPLB_RETURN_IF_ERROR(
-                  rank.state->Rearrange({.resize = &resize}).status());
-            }
-            EPLB_RETURN_IF_ERROR(rank.CheckRows());
-            EPLB_ASSIGN_OR_RETURN(
-                rank.control, rank.factory.Connect(
-                                  150, FirstRanks(3),
-                                  rank.clock.Now() + std::chrono::minutes(1)));
-            EPLB_RETURN_IF_ERROR(rank.state->StartBackground());
-            EPLB_RETURN_IF_ERROR(Serve(rank, 600));
-            EPLB_RETURN_IF_ERROR(rank.state->Drain());
-            EXPECT_FALSE(rank.events.EventsOf<RearrangementFinished>().empty());
-            EXPECT_TRUE(rank.events.EventsOf<RearrangementFailed>().empty());
-            return rank.CheckRows();
           }),
       Each(IsOk()));
 }
