@@ -15,6 +15,7 @@
 #include "gtest/gtest.h"
 #include "kernels/cpu/cpu_device.h"
 #include "kernels/device.h"
+#include "kernels/route_rows.h"
 #include "testing/status_matchers.h"
 #include "tools/run/expert_model.h"
 #include "tools/run/slot_weights.h"
@@ -65,8 +66,8 @@ TEST_F(SlotAuditTest, WhatIsRightIsCheckedOnceForEachChange) {
 
 TEST_F(SlotAuditTest, ATableThatIsAheadOfTheWeightsIsWrong) {
   audit_.CheckChanges({View()});
-  ASSERT_THAT(tables_.SetLayer(0, {0, 1, 1, 2}, {}, *stream_, Deadline()),
-              IsOk());
+  EPLB_ASSERT_OK(tables_.SetLayer(0, *RouteRows::Create(3, {0, 1, 1, 2}),
+                                  *stream_, Deadline()));
   EXPECT_TRUE(audit_.CheckChanges({View()}));
   EXPECT_EQ(audit_.wrong(),
             "rank 1, layer 0, slot 2: byte 0 of the weights of layer 0 is not "
