@@ -62,6 +62,9 @@ bool BalancingAttempt::Run(const Goal& goal, WorkingPlacement& placement,
   evaluations_ = 0;
   int forced_splits = 0;
   replacements_.Restart();
+  for (int rank = 0; rank < placement.num_ranks(); ++rank) {
+    rank_penalties_[rank] = penalty.Of(placement.rank_load(rank));
+  }
   while (placement.largest_rank_load() > goal.largest_rank_load) {
     if (evaluations_ > max_evaluations) return false;
     const int affordable = goal.max_moves - placement.moved_slots();
@@ -85,18 +88,21 @@ PlacementChange BalancingAttempt::FindChange(const RankOverloadPenalty& penalty,
                                              int affordable,
                                              WorkingPlacement& placement) {
   PlacementChangeSelector selector(affordable);
-  int num_overloaded = 0;
-  for (int rank = 0; rank < placement.num_ranks(); ++rank) {
+  for (const int32_t rank : placement.changed_ranks()) {
     rank_penalties_[rank] = penalty.Of(placement.rank_load(rank));
-    if (placement.rank_load(rank) > penalty.limit) ++num_overloaded;
   }
-  ChangeSearchContext context = {
-      .placement = placement,
-      .penalty = penalty,
-      .ranks = placement.RanksByFallingLoad(),
-      .rank_penalties = rank_penalties_,
-      .num_overloaded = std::min(num_overloaded, kMaxOverloaded),
-      .selector = selector};
+  const absl::Span<const int32_t> ranks = placement.RanksByFallingLoad();
+  int num_overloaded = 0;
+  while (num_overloaded < std::min(placement.num_ranks(), kMaxOverloaded) &&
+         placement.rank_load(ranks[num_overloaded]) > penalty.limit) {
+    ++num_overloaded;
+  }
+  ChangeSearchContext context = {.placement = placement,
+                                 .penalty = penalty,
+                                 .ranks = ranks,
+                                 .rank_penalties = rank_penalties_,
+                                 .num_overloaded = num_overloaded,
+                                 .selector = selector};
   // Each stage prunes by the best of the stages before it, so those that find
   // good changes at little expense come first.
   replacements_.OfferReplacements(context);

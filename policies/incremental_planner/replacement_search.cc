@@ -39,13 +39,13 @@ ReplacementSearch::ReplacementSearch(int num_experts, int num_ranks,
                                      int slots_per_rank)
     : relief_(num_ranks),
       donor_base_(static_cast<size_t>(num_ranks) * slots_per_rank),
+      shortlist_(num_ranks * slots_per_rank),
       seen_(num_experts),
-      pinned_(num_experts) {
-  donors_.reserve(donor_base_.size());
-}
+      pinned_(num_experts) {}
 
 void ReplacementSearch::Restart() {
   donors_are_known_ = false;
+  shortlist_.Restart();
   std::fill(pinned_.begin(), pinned_.end(), 0);
 }
 
@@ -148,6 +148,7 @@ void ReplacementSearch::RefreshDonorsOf(const ChangeSearchContext& context,
   // The burden is the others': the slot's own rank has its part taken out.
   for (int slot = first; slot >= 0; slot = placement.next_slot(slot)) {
     donor_base_[slot] -= burden;
+    shortlist_.Consider(slot, donor_base_[slot]);
   }
 }
 
@@ -196,8 +197,14 @@ void ReplacementSearch::OfferShifts(ChangeSearchContext& context) {
   const WorkingPlacement& placement = context.placement;
   if (context.num_overloaded == 0 || num_receivers_ == 0) return;
   const double most_relief = receivers_[0].relief;
-  KeepPromisingDonors(context,
-                      most_relief + context.rank_penalties[context.ranks[0]]);
+  const double most_with_rank =
+      most_relief + context.rank_penalties[context.ranks[0]];
+  shortlist_.List(
+      donor_base_,
+      [&](double base) {
+        return context.selector.CouldBeBest(most_with_rank + base, 1);
+      },
+      donors_);
   if (donors_.empty()) return;
   const int num_relieved = std::min(context.num_overloaded, kMaxShiftedFrom);
   for (int i = 0; i < num_relieved; ++i) {
@@ -218,27 +225,6 @@ void ReplacementSearch::OfferShifts(ChangeSearchContext& context) {
       OfferShiftsOf(context, placement.sorted_slots(rank)[k], receiver);
     }
   }
-}
-
-// Lists by falling base those that could be part of the best change when the
-// other part of it removes `most`.
-void ReplacementSearch::KeepPromisingDonors(const ChangeSearchContext& context,
-                                            double most) {
-  donors_.clear();
-  for (int slot = 0; slot < context.placement.num_slots(); ++slot) {
-    if (context.selector.CouldBeBest(most + donor_base_[slot], 1)) {
-      donors_.push_back({donor_base_[slot], slot});
-    }
-  }
-  const auto is_better = [](const Donor& a, const Donor& b) {
-    return a.base != b.base ? a.base > b.base : a.slot < b.slot;
-  };
-  if (donors_.size() > kMaxDonors) {
-    std::nth_element(donors_.begin(), donors_.begin() + kMaxDonors,
-                     donors_.end(), is_better);
-    donors_.resize(kMaxDonors);
-  }
-  std::sort(donors_.begin(), donors_.end(), is_better);
 }
 
 // For a rank that is left with `rest`; its own relief included. The expert is

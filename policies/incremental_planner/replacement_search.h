@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "policies/incremental_planner/change_search_context.h"
+#include "policies/incremental_planner/donor_shortlist.h"
 #include "policies/incremental_planner/replacement_relief.h"
 
 namespace eplb {
@@ -42,16 +43,10 @@ class ReplacementSearch {
     double relief;
     int32_t expert;
   };
-  // A slot whose replica can be given up, and its base.
-  struct Donor {
-    double base;
-    int32_t slot;
-  };
 
-  // How many receivers one search considers, and how many donors one search
-  // for shifts. They bound the work per change on wide groups.
+  // How many receivers one search considers. It bounds the work per change on
+  // wide groups.
   static constexpr int kMaxReceivers = 24;
-  static constexpr size_t kMaxDonors = 64;
 
   void CollectReceivers(ChangeSearchContext& context);
   void InsertReceiver(Receiver receiver);
@@ -63,7 +58,6 @@ class ReplacementSearch {
   void OfferSlot(ChangeSearchContext& context, const Donor& donor);
   void OfferReplace(ChangeSearchContext& context, const Donor& donor,
                     const Receiver& receiver);
-  void KeepPromisingDonors(const ChangeSearchContext& context, double most);
   Receiver BestReceiverFor(ChangeSearchContext& context, int rank, double rest,
                            double least_penalty) const;
   void OfferShiftsOf(ChangeSearchContext& context, int slot,
@@ -77,6 +71,7 @@ class ReplacementSearch {
   // replicas get when it is given up; -infinity where that cannot be.
   std::vector<double> donor_base_;
   bool donors_are_known_ = false;
+  DonorShortlist shortlist_;
   std::vector<Donor> donors_;   // those worth a shift, by falling base
   std::vector<uint32_t> seen_;  // per expert, the walk that last saw it
   uint32_t walk_number_ = 0;

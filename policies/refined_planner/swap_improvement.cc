@@ -97,6 +97,12 @@ SwapImprovement::Exchange SwapImprovement::FindSingle(
 SwapImprovement::Exchange SwapImprovement::FindDouble(
     const RankPacking& packing, int rank, double wanted_rank_load,
     Exchange best, int64_t& evaluations_left) {
+  if (packing.slots_per_rank() == 2) {
+    // All that they hold: the two ranks would only change names, and what
+    // rounding makes of that is below the smallest gain.
+    evaluations_left -= kDoubleCost;
+    return best;
+  }
   given_.Assign(packing, rank);
   // The rank with the most room first: there an exchange that suffices is most
   // likely. A heap, because mostly few ranks are looked at.
