@@ -12,6 +12,11 @@
 #include "eplb/load/json_writer.h"
 
 namespace eplb {
+namespace {
+
+constexpr char kFinished[] = "finished";
+
+}  // namespace
 
 ChromeTraceEventSink::ChromeTraceEventSink(const Clock& clock, int rank,
                                            int max_spans)
@@ -30,7 +35,7 @@ void ChromeTraceEventSink::Record(const Event& event) {
   if (const auto* started = std::get_if<RearrangementStarted>(&event)) {
     started_[started->model] = MicrosecondsSinceBegin();
   } else if (const auto* done = std::get_if<RearrangementFinished>(&event)) {
-    Finish(done->model, {.outcome = "finished",
+    Finish(done->model, {.outcome = kFinished,
                          .step = done->step,
                          .moved_slots = done->moved_slots,
                          .moved_bytes = done->moved_bytes});
@@ -57,12 +62,14 @@ void ChromeTraceEventSink::Finish(const std::string& model, Span span) {
 }
 
 void ChromeTraceEventSink::AddDeviceTime(const RearrangementTimed& timed) {
+  // Times come in the order of what they are of.
   const auto span =
-      std::find_if(spans_.rbegin(), spans_.rend(), [&](const Span& other) {
-        return other.model == timed.model && other.step == timed.step;
+      std::find_if(spans_.begin(), spans_.end(), [&](const Span& other) {
+        return other.model == timed.model && other.step == timed.step &&
+               other.outcome == kFinished && !other.device_microseconds;
       });
   // The oldest spans are gone.
-  if (span != spans_.rend()) {
+  if (span != spans_.end()) {
     span->device_microseconds = timed.device_seconds * 1e6;
   }
 }

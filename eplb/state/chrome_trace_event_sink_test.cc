@@ -46,6 +46,24 @@ TEST(ChromeTraceEventSinkTest, AddsTheTimeOfTheDeviceWhenItIsTold) {
   EXPECT_FALSE(events[1]["args"].contains("device_microseconds"));
 }
 
+TEST(ChromeTraceEventSinkTest, TellsTheRearrangementsOfAStepApart) {
+  FakeClock clock;
+  ChromeTraceEventSink trace(clock, /*rank=*/0);
+  trace.Record(RearrangementStarted{"main", 7});
+  trace.Record(RearrangementSkipped{"main", 7, "no tokens"});
+  for (int i = 0; i < 2; ++i) {
+    trace.Record(RearrangementStarted{"main", 7});
+    trace.Record(RearrangementFinished{.model = "main", .step = 7});
+  }
+  trace.Record(RearrangementTimed{"main", 7, 0.5});
+  trace.Record(RearrangementTimed{"main", 7, 0.25});
+  const auto events = nlohmann::json::parse(trace.Json())["traceEvents"];
+  ASSERT_EQ(events.size(), 3);
+  EXPECT_FALSE(events[0]["args"].contains("device_microseconds"));
+  EXPECT_EQ(events[1]["args"]["device_microseconds"], 500000);
+  EXPECT_EQ(events[2]["args"]["device_microseconds"], 250000);
+}
+
 TEST(ChromeTraceEventSinkTest, KeepsTheLatest) {
   FakeClock clock;
   ChromeTraceEventSink trace(clock, /*rank=*/0, /*max_spans=*/2);

@@ -117,7 +117,6 @@ absl::Status GrowInTheMiddleOfARun(TestRank& rank) {
   // The first run begins after a quarter of the interval, and takes a step for
   // each layer.
   EPLB_RETURN_IF_ERROR(Serve(rank, /*num_steps=*/11, /*phase=*/0, /*seed=*/1));
-  EXPECT_TRUE(rank.events.EventsOf<RearrangementFinished>().empty());
   EPLB_ASSIGN_OR_RETURN(const RankMapping mapping,
                         RankMapping::Create({0, 1, 2}, kRanks));
   const ResizeOptions resize{.rank_mapping = &mapping,
@@ -141,10 +140,13 @@ TEST(EplbStateAsyncResizeTest, GrowsInTheMiddleOfARunAndIsStartedAgain) {
                                        : GrowInTheMiddleOfARun(rank));
             EPLB_RETURN_IF_ERROR(rank.CheckRows());
             EPLB_RETURN_IF_ERROR(ConnectTest(rank, 150, FirstRanks(kRanks)));
+            const size_t before =
+                rank.events.EventsOf<RearrangementFinished>().size();
             EPLB_RETURN_IF_ERROR(rank.state->StartBackground());
             EPLB_RETURN_IF_ERROR(ServePhases(rank, 12));
             EPLB_RETURN_IF_ERROR(rank.state->Drain());
-            EXPECT_FALSE(rank.events.EventsOf<RearrangementFinished>().empty());
+            EXPECT_GT(rank.events.EventsOf<RearrangementFinished>().size(),
+                      before);
             EXPECT_TRUE(rank.events.EventsOf<RearrangementFailed>().empty());
             return rank.CheckRows();
           }),

@@ -231,7 +231,7 @@ TEST(EplbStateRoutingTest, SharesOutByTheWeightsOfReplicas) {
   }
 }
 
-// Weights that have no answer for a placement are known before it is moved to.
+// A plan for which one has no weights is skipped before anything moves.
 TEST(EplbStateRoutingTest, AllRanksSkipWhereOneHasNoShares) {
   SystemClock clock;
   EXPECT_THAT(

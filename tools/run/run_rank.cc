@@ -32,7 +32,6 @@
 #include "kernels/cpu/cpu_device.h"
 #include "kernels/device.h"
 #include "testing/traffic.h"
-#include "tools/command/exit_status.h"
 #include "tools/report/report_page.h"
 #include "tools/run/expert_model.h"
 #include "tools/run/first_sentence.h"
@@ -326,9 +325,10 @@ absl::StatusOr<RunResult> RankRun::Finish(int64_t steps) {
 // Nothing was served yet, so that a rank that is missing is no loss: it may
 // have stopped for the same wish.
 bool StoppedBeforeTheyMet(const RankJob& job, const absl::Status& connected) {
-  if (ExitStatusOf(connected) != kExitLostPeer || !job.stop->requested()) {
-    return false;
-  }
+  const bool is_alone = absl::IsDeadlineExceeded(connected) ||
+                        absl::IsUnavailable(connected) ||
+                        absl::IsAborted(connected);
+  if (!is_alone || !job.stop->requested()) return false;
   if (job.output != nullptr) {
     job.output->Warn(absl::StrCat("stopped after 0 of ",
                                   job.options->traffic.steps,

@@ -198,8 +198,9 @@ absl::Status Children::Wait(const StopSignal& stop, bool stop_is_known,
     }
     // A job may take for ever, but a signal between the look at `stop` and the
     // wait must not go unseen for so long.
-    const auto wait = std::chrono::ceil<std::chrono::milliseconds>(std::min(
-        deadline - clock.Now(), SteadyTime::duration(std::chrono::seconds(1))));
+    const auto wait = std::chrono::ceil<std::chrono::milliseconds>(
+        std::clamp(deadline - clock.Now(), SteadyTime::duration(0),
+                   SteadyTime::duration(std::chrono::seconds(1))));
     std::vector<pollfd> polls = LifeLines();
     poll(polls.data(), polls.size(), static_cast<int>(wait.count()));
     ReapEnded();

@@ -99,7 +99,7 @@ TEST(StoppableConnectTest, WhoWaitsForARankNoticesTheWish) {
                 });
 }
 
-TEST(StoppableConnectTest, TheClockIsRightOnceTheRanksHaveMet) {
+TEST(StoppableConnectTest, TheClockIsRightWhileNobodyConnects) {
   FakeClock time;
   const StopSignal stop;
   StoppableConnect connect(time, stop);

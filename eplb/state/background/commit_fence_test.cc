@@ -68,6 +68,27 @@ TEST_F(CommitFenceTest, ADrainTakesWhatIsAgreedBeforeIt) {
   EXPECT_THAT(fence_.Pass(16, clock_.Now()), IsOkAndHolds(ElementsAre(3)));
 }
 
+TEST_F(CommitFenceTest, ASwitchWakesOnlyWhoWaitsForIt) {
+  for (const int64_t unit : {7, 8}) {
+    EPLB_EXPECT_OK(fence_.Raise(1));
+    EPLB_EXPECT_OK(fence_.Commit(unit, 10 + unit));
+  }
+  EXPECT_THAT(fence_.Pass(18, clock_.Now()), IsOkAndHolds(ElementsAre(7, 8)));
+  std::atomic<int> looks = 0;
+  std::thread worker([&] {
+    EPLB_EXPECT_OK(fence_.AwaitSwitch(8, InSeconds(1), [&] {
+      ++looks;
+      return false;
+    }));
+  });
+  clock_.WaitForWaiters(1);
+  EXPECT_EQ(looks, 1);
+  fence_.Switched(7);
+  fence_.Switched(8);
+  worker.join();
+  EXPECT_EQ(looks, 1);
+}
+
 TEST_F(CommitFenceTest, IsRaisedOnce) {
   EPLB_EXPECT_OK(fence_.Raise(1));
   EXPECT_THAT(fence_.Raise(1), StatusIs(absl::StatusCode::kFailedPrecondition));

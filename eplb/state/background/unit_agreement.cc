@@ -137,7 +137,9 @@ absl::Status UnitAgreement::AwaitRoom(int model, const ShuffleUnit& unit) {
   const SteadyTime deadline =
       clock.Now() + parts_.options.operation_timeout / 2;
   // In the order of their steps, so that the room they take comes back first;
-  // by twos, since to wake this thread costs the serving thread time.
+  // by twos, since to wake this thread costs the serving thread time. Of more
+  // than two the second is not the newest, whose outcome another rank may still
+  // wait for at its fence.
   while (!pending_.empty()) {
     const bool must_wait =
         shuffler.free_staging_rows() < unit.max_staged_rows ||
