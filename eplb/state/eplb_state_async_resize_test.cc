@@ -52,50 +52,49 @@ std::vector<absl::Status> OnAsyncRanks(
       });
 }
 
-absl::Status ServePhases(TestRank& rank, int num_phases) {
-  for (int phase = 0; phase < num_phases; ++phase) {
+// Serves until the worker has rearranged in the group that there is now.
+absl::Status RebalanceWhenStartedAgain(TestRank& rank) {
+  constexpr int kPhases = 12;
+  const size_t before = rank.events.EventsOf<RearrangementFinished>().size();
+  EPLB_RETURN_IF_ERROR(rank.state->StartBackground());
+  for (int phase = 0; phase < kPhases; ++phase) {
     EPLB_RETURN_IF_ERROR(Serve(rank, kStepsOfPhase, phase, /*seed=*/phase));
   }
-  return absl::OkStatus();
+  EPLB_RETURN_IF_ERROR(rank.state->Drain());
+  EXPECT_GT(rank.events.EventsOf<RearrangementFinished>().size(), before);
+  EXPECT_TRUE(rank.events.EventsOf<RearrangementFailed>().empty());
+  return rank.CheckRows();
 }
 
 TEST(EplbStateAsyncResizeTest, RebalancesAfterAShrinkWhenItIsStartedAgain) {
   SystemClock clock;
   EXPECT_THAT(
-      OnAsyncRanks(
-          clock,
-          [&](int job_rank, CommunicatorFactory& factory,
-              CommunicatorFactory& background) -> absl::Status {
-            TestRank rank(factory, clock, FirstRanks(kRanks));
-            rank.background_factory = &background;
-            EPLB_RETURN_IF_ERROR(rank.Create(AsyncConfigOn(kRanks)));
-            EPLB_RETURN_IF_ERROR(rank.AddModel("main", ShapeOn(kRanks)));
-            EPLB_RETURN_IF_ERROR(rank.state->StartBackground());
-            EPLB_RETURN_IF_ERROR(
-                Serve(rank, /*num_steps=*/45, /*phase=*/0, /*seed=*/1));
-            EPLB_ASSIGN_OR_RETURN(
-                const RankMapping mapping,
-                RankMapping::Create({0, 1, 2, RankMapping::kNone},
-                                    kFewerRanks));
-            const ResizeOptions resize{
-                .rank_mapping = &mapping,
-                .members = {100, FirstRanks(kFewerRanks)}};
-            EPLB_RETURN_IF_ERROR(
-                rank.state->Rearrange({.resize = &resize}).status());
-            if (job_rank == kFewerRanks) return absl::OkStatus();
-            EPLB_RETURN_IF_ERROR(rank.CheckRows());
-            EPLB_RETURN_IF_ERROR(
-                ConnectTest(rank, 150, FirstRanks(kFewerRanks)));
-            EPLB_RETURN_IF_ERROR(rank.state->StartBackground());
-            const size_t before =
-                rank.events.EventsOf<RearrangementStarted>().size();
-            EPLB_RETURN_IF_ERROR(ServePhases(rank, 4));
-            EPLB_RETURN_IF_ERROR(rank.state->Drain());
-            EXPECT_GT(rank.events.EventsOf<RearrangementStarted>().size(),
-                      before);
-            EXPECT_TRUE(rank.events.EventsOf<RearrangementFailed>().empty());
-            return rank.CheckRows();
-          }),
+      OnAsyncRanks(clock,
+                   [&](int job_rank, CommunicatorFactory& factory,
+                       CommunicatorFactory& background) -> absl::Status {
+                     TestRank rank(factory, clock, FirstRanks(kRanks));
+                     rank.background_factory = &background;
+                     EPLB_RETURN_IF_ERROR(rank.Create(AsyncConfigOn(kRanks)));
+                     EPLB_RETURN_IF_ERROR(
+                         rank.AddModel("main", ShapeOn(kRanks)));
+                     EPLB_RETURN_IF_ERROR(rank.state->StartBackground());
+                     EPLB_RETURN_IF_ERROR(Serve(rank, /*num_steps=*/45,
+                                                /*phase=*/0, /*seed=*/1));
+                     EPLB_ASSIGN_OR_RETURN(
+                         const RankMapping mapping,
+                         RankMapping::Create({0, 1, 2, RankMapping::kNone},
+                                             kFewerRanks));
+                     const ResizeOptions resize{
+                         .rank_mapping = &mapping,
+                         .members = {100, FirstRanks(kFewerRanks)}};
+                     EPLB_RETURN_IF_ERROR(
+                         rank.state->Rearrange({.resize = &resize}).status());
+                     if (job_rank == kFewerRanks) return absl::OkStatus();
+                     EPLB_RETURN_IF_ERROR(rank.CheckRows());
+                     EPLB_RETURN_IF_ERROR(
+                         ConnectTest(rank, 150, FirstRanks(kFewerRanks)));
+                     return RebalanceWhenStartedAgain(rank);
+                   }),
       Each(IsOk()));
 }
 
@@ -127,29 +126,21 @@ absl::Status GrowInTheMiddleOfARun(TestRank& rank) {
 TEST(EplbStateAsyncResizeTest, GrowsInTheMiddleOfARunAndIsStartedAgain) {
   SystemClock clock;
   EXPECT_THAT(
-      OnAsyncRanks(
-          clock,
-          [&](int job_rank, CommunicatorFactory& factory,
-              CommunicatorFactory& background) -> absl::Status {
-            const bool joins = job_rank == kFewerRanks;
-            TestRank rank(factory, clock,
-                          FirstRanks(joins ? kRanks : kFewerRanks),
-                          joins ? 100 : 1);
-            rank.background_factory = &background;
-            EPLB_RETURN_IF_ERROR(joins ? JoinInTheBackgroundMode(rank)
-                                       : GrowInTheMiddleOfARun(rank));
-            EPLB_RETURN_IF_ERROR(rank.CheckRows());
-            EPLB_RETURN_IF_ERROR(ConnectTest(rank, 150, FirstRanks(kRanks)));
-            const size_t before =
-                rank.events.EventsOf<RearrangementFinished>().size();
-            EPLB_RETURN_IF_ERROR(rank.state->StartBackground());
-            EPLB_RETURN_IF_ERROR(ServePhases(rank, 12));
-            EPLB_RETURN_IF_ERROR(rank.state->Drain());
-            EXPECT_GT(rank.events.EventsOf<RearrangementFinished>().size(),
-                      before);
-            EXPECT_TRUE(rank.events.EventsOf<RearrangementFailed>().empty());
-            return rank.CheckRows();
-          }),
+      OnAsyncRanks(clock,
+                   [&](int job_rank, CommunicatorFactory& factory,
+                       CommunicatorFactory& background) -> absl::Status {
+                     const bool joins = job_rank == kFewerRanks;
+                     TestRank rank(factory, clock,
+                                   FirstRanks(joins ? kRanks : kFewerRanks),
+                                   joins ? 100 : 1);
+                     rank.background_factory = &background;
+                     EPLB_RETURN_IF_ERROR(joins ? JoinInTheBackgroundMode(rank)
+                                                : GrowInTheMiddleOfARun(rank));
+                     EPLB_RETURN_IF_ERROR(rank.CheckRows());
+                     EPLB_RETURN_IF_ERROR(
+                         ConnectTest(rank, 150, FirstRanks(kRanks)));
+                     return RebalanceWhenStartedAgain(rank);
+                   }),
       Each(IsOk()));
 }
 

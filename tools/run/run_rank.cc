@@ -325,10 +325,10 @@ absl::StatusOr<RunResult> RankRun::Finish(int64_t steps) {
 // Nothing was served yet, so that a rank that is missing is no loss: it may
 // have stopped for the same wish.
 bool StoppedBeforeTheyMet(const RankJob& job, const absl::Status& connected) {
-  const bool is_alone = absl::IsDeadlineExceeded(connected) ||
-                        absl::IsUnavailable(connected) ||
-                        absl::IsAborted(connected);
-  if (!is_alone || !job.stop->requested()) return false;
+  const bool waited_in_vain = absl::IsDeadlineExceeded(connected) ||
+                              absl::IsUnavailable(connected) ||
+                              absl::IsAborted(connected);
+  if (!waited_in_vain || !job.stop->requested()) return false;
   if (job.output != nullptr) {
     job.output->Warn(absl::StrCat("stopped after 0 of ",
                                   job.options->traffic.steps,

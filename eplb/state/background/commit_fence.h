@@ -139,7 +139,7 @@ class CommitFence {
   absl::Status doubt_ ABSL_GUARDED_BY(mutex_);
   absl::Status broken_ ABSL_GUARDED_BY(mutex_);
   std::vector<Agreed> agreed_ ABSL_GUARDED_BY(mutex_);
-  // What the worker waits for; 0 for nothing.
+  // What the worker waits for or has last waited for; 0 before.
   int64_t awaited_ ABSL_GUARDED_BY(mutex_) = 0;
   Waits waits_ ABSL_GUARDED_BY(mutex_);
   const SlowWait slow_wait_;
