@@ -303,6 +303,26 @@ TEST(EplbStateAsyncTest, AnExplicitRearrangementAndAProfileDrainFirst) {
       Each(IsOk()));
 }
 
+TEST(EplbStateAsyncTest, ARecoveryInTheMiddleOfARunDrainsFirst) {
+  SystemClock clock;
+  EXPECT_THAT(
+      OnAsyncRanks(kRanks, clock,
+                   [&](int, TestRank& rank) -> absl::Status {
+                     EPLB_RETURN_IF_ERROR(Prepare(rank, AsyncConfig()));
+                     for (int round = 0; round < 12; ++round) {
+                       const int64_t next = 10 + 40 * round + round % 6;
+                       EPLB_RETURN_IF_ERROR(
+                           Serve(rank, next - rank.state->forward_id()));
+                       EPLB_RETURN_IF_ERROR(rank.state->Recover());
+                       EXPECT_EQ(
+                           rank.state->background_metrics().layers_pending, 0);
+                       EPLB_RETURN_IF_ERROR(rank.CheckRows());
+                     }
+                     return absl::OkStatus();
+                   }),
+      Each(IsOk()));
+}
+
 TEST(EplbStateAsyncTest, ARankThatShutsDownIsToldOfOnEveryOther) {
   SystemClock clock;
   EplbConfig config = AsyncConfig();

@@ -71,6 +71,8 @@ absl::Status EplbState::SettleAfterFailure(absl::Status failure,
 }
 
 absl::Status EplbState::Recover(Stream* stream) {
+  // What the worker has begun is its own to settle.
+  EPLB_RETURN_IF_ERROR(Drain(stream));
   const uint64_t epoch = group_->epoch();
   EPLB_RETURN_IF_ERROR(group_->Begin(forward_id_));
   // Also where this rank saw no failure: others may be in doubt.
