@@ -1,5 +1,6 @@
 // How a state works with the worker that rearranges in the background.
 
+#include <cstdint>
 #include <memory>
 #include <utility>
 
@@ -52,8 +53,13 @@ absl::Status EplbState::StartBackground() {
   }
   // All ranks are here, with the same models.
   EPLB_RETURN_IF_ERROR(Begin(*stream_));
-  if (!background_->group().is_connected()) {
-    // A resize could not connect it.
+  int64_t num_unconnected = background_->group().is_connected() ? 0 : 1;
+  EPLB_RETURN_IF_ERROR(group_->AllReduceSum({&num_unconnected, 1}));
+  if (num_unconnected > 0) {
+    // A resize ended the last worker and did not connect another. What may have
+    // been cloned for it before cannot be again.
+    EPLB_RETURN_IF_ERROR(group_->Reconnect());
+    EPLB_RETURN_IF_ERROR(OpenEpoch(*stream_));
     EPLB_RETURN_IF_ERROR(ResizeBackground(group_->members()));
   }
   background_->Start(forward_id_);
@@ -93,7 +99,12 @@ BackgroundMetrics EplbState::background_metrics() const {
 }
 
 absl::Status EplbState::StopBackground() {
-  return is_in_background() ? background_->Stop() : absl::OkStatus();
+  if (!is_in_background()) return absl::OkStatus();
+  EPLB_RETURN_IF_ERROR(background_->Stop());
+  // Its channels have ended with it.
+  Group& group = background_->group();
+  group.SetMembers(group.members(), group.rank());
+  return absl::OkStatus();
 }
 
 absl::Status EplbState::ResizeBackground(const GroupMembers& members) {

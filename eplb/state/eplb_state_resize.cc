@@ -20,6 +20,7 @@
 #include "eplb/state/group.h"
 #include "eplb/state/joining_state.h"
 #include "eplb/state/model.h"
+#include "eplb/state/model_set.h"
 #include "kernels/device.h"
 
 namespace eplb {
@@ -68,6 +69,20 @@ absl::Status CheckMapping(const ResizeOptions& resize, int num_ranks,
   return absl::OkStatus();
 }
 
+// What a growth asks for besides.
+absl::Status CheckGrowth(const RankMapping& mapping, const ModelSet& models) {
+  if (mapping.OldRank(0) == RankMapping::kNone) {
+    return absl::InvalidArgumentError(
+        "rank 0 of a group that grows must be one of the old ranks: it tells "
+        "the others");
+  }
+  for (const std::unique_ptr<Model>& model : models) {
+    EPLB_RETURN_IF_ERROR(model->CheckRoom(int64_t{mapping.num_new_ranks()} *
+                                          model->slots_per_rank()));
+  }
+  return absl::OkStatus();
+}
+
 // Of switches of an epoch that begins with a resize: no other has them.
 int64_t GenerationOf(const Group& group) {
   return static_cast<int64_t>(group.epoch()) << 32;
@@ -109,34 +124,30 @@ absl::StatusOr<std::vector<ExpertLoads>> EplbState::Resize(
         "a resize of a state without models: there is nothing to move");
   }
   EPLB_RETURN_IF_ERROR(group_->CheckMembers(options.resize->members));
-  EPLB_RETURN_IF_ERROR(StopBackground());
-  return options.resize->rank_mapping->num_new_ranks() > group_->size()
-             ? Grow(options)
-             : Shrink(options);
+  const bool is_growth =
+      options.resize->rank_mapping->num_new_ranks() > group_->size();
+  EPLB_RETURN_IF_ERROR(
+      CheckMapping(*options.resize, group_->size(), is_growth));
+  if (is_growth) {
+    EPLB_RETURN_IF_ERROR(CheckGrowth(*options.resize->rank_mapping, models_));
+    if (!options.global_loads.empty()) {
+      EPLB_RETURN_IF_ERROR(CheckLoads(options.global_loads));
+    }
+  }
+  // A shrink that only sums up the loads leaves the group as it is.
+  if (is_growth || options.execute_shuffle) {
+    EPLB_RETURN_IF_ERROR(StopBackground());
+  }
+  return is_growth ? Grow(options) : Shrink(options);
 }
 
 absl::StatusOr<std::vector<ExpertLoads>> EplbState::Grow(
     const RearrangeOptions& options) {
   const ResizeOptions& resize = *options.resize;
-  EPLB_RETURN_IF_ERROR(
-      CheckMapping(resize, group_->size(), /*is_growth=*/true));
-  if (resize.rank_mapping->OldRank(0) == RankMapping::kNone) {
-    return absl::InvalidArgumentError(
-        "rank 0 of a group that grows must be one of the old ranks: it tells "
-        "the others");
-  }
-  if (!options.global_loads.empty()) {
-    EPLB_RETURN_IF_ERROR(CheckLoads(options.global_loads));
-  }
   GroupBeforeGrowth before{
       .members = group_->members(),
       .rank = group_->rank(),
       .num_redundant_experts = config_.num_redundant_experts};
-  for (const std::unique_ptr<Model>& model : models_) {
-    EPLB_RETURN_IF_ERROR(
-        model->CheckRoom(int64_t{resize.rank_mapping->num_new_ranks()} *
-                         model->slots_per_rank()));
-  }
   // Settles what a failure left, before others come to depend on it.
   Stream& stream = StreamOr(options.stream);
   EPLB_RETURN_IF_ERROR(Begin(stream));
@@ -172,8 +183,6 @@ absl::Status EplbState::OpenDumps() {
 absl::StatusOr<std::vector<ExpertLoads>> EplbState::Shrink(
     const RearrangeOptions& options) {
   const ResizeOptions& resize = *options.resize;
-  EPLB_RETURN_IF_ERROR(
-      CheckMapping(resize, group_->size(), /*is_growth=*/false));
   Stream& stream = StreamOr(options.stream);
   absl::Status recorded;
   EPLB_ASSIGN_OR_RETURN(std::vector<ExpertLoads> loads,
