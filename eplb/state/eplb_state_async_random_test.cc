@@ -44,7 +44,8 @@ RandomRun MakeAsyncRun(uint64_t seed) {
   DeterministicRandom random(seed, /*stream=*/1);
   RandomRun run =
       MakeRandomRun(seed, 2 + static_cast<int>(random.NextBelow(3)));
-  run.config.use_async = true;
+  // What is for the background does nothing without it.
+  run.config.use_async = random.NextBelow(4) != 0;
   run.config.collective_timeout = std::chrono::seconds(30);
   // A run takes a few steps, or more than there are before the next call.
   if (random.NextBelow(2) == 0) run.config.transfer_bytes_per_step = 64;
@@ -181,7 +182,7 @@ TEST(EplbStateAsyncRandomTest, ServesRightlyWhateverIsCalledInARun) {
                 Each(IsOk()));
   }
   EXPECT_GE(counts.rearrangements, 4 * EPLB_RANDOM_RUNS);
-  EXPECT_GE(counts.interrupted_runs, 10 * EPLB_RANDOM_RUNS);
+  EXPECT_GE(counts.interrupted_runs, 6 * EPLB_RANDOM_RUNS);
 }
 
 }  // namespace
