@@ -273,7 +273,7 @@ absl::Status EplbState::AddModel(const std::string& name,
 }
 
 absl::Status EplbState::Step(const StepOptions& options) {
-  EPLB_RETURN_IF_ERROR(CheckUsable());
+  EPLB_RETURN_IF_ERROR(has_left_);
   ReportDeviceTimes();
   Stream& stream = StreamOr(options.stream);
   if (options.is_profile) {

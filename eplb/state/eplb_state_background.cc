@@ -67,7 +67,9 @@ absl::Status EplbState::StartBackground() {
 }
 
 absl::Status EplbState::EndBackgroundStep(Stream& stream) {
-  const absl::Status passed = background_->Pass(forward_id_, stream);
+  // A rank in doubt is at the same step as the others, which have ended it.
+  const absl::Status passed =
+      in_doubt_.ok() ? background_->Pass(forward_id_, stream) : in_doubt_;
   is_held_up_ = IsHeldUp(passed);
   EPLB_RETURN_IF_ERROR(passed);
   step_failure_.Update(background_->MayBegin(forward_id_, is_at_interval_));

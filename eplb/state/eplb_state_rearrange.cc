@@ -71,12 +71,18 @@ absl::Status EplbState::SettleAfterFailure(absl::Status failure,
 }
 
 absl::Status EplbState::Recover(Stream* stream) {
-  // What the worker has begun is its own to settle.
-  EPLB_RETURN_IF_ERROR(Drain(stream));
   const uint64_t epoch = group_->epoch();
   EPLB_RETURN_IF_ERROR(group_->Begin(forward_id_));
   // Also where this rank saw no failure: others may be in doubt.
   if (group_->epoch() == epoch) EPLB_RETURN_IF_ERROR(group_->Reconnect());
+  // What the worker is at, is its own to settle. Where a rank is in doubt no
+  // worker is at anything: all have drained before, and it begins no run.
+  int64_t num_in_doubt = in_doubt_.ok() ? 0 : 1;
+  EPLB_RETURN_IF_ERROR(group_->AllReduceSum({&num_in_doubt, 1}));
+  if (num_in_doubt == 0) {
+    // An epoch that was not opened is not gone on with.
+    EPLB_RETURN_IF_ERROR(group_->Note(Drain(stream)));
+  }
   return OpenEpoch(StreamOr(stream));
 }
 
