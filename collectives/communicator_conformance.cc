@@ -22,6 +22,7 @@
 #include "eplb/core/clock.h"
 #include "eplb/core/status_macros.h"
 #include "gtest/gtest.h"
+#include "testing/at_once.h"
 #include "testing/status_matchers.h"
 
 namespace eplb {
@@ -209,7 +210,7 @@ CommunicatorConformanceTest::ConnectAll(int num_ranks) {
 
 std::vector<absl::Status> CommunicatorConformanceTest::RunRanks(
     int num_ranks, const RankBody& body) {
-  const auto communicators = ConnectAll(num_ranks);
+  auto communicators = ConnectAll(num_ranks);
   std::vector<absl::Status> results(num_ranks);
   std::vector<std::thread> threads;
   for (int rank = 0; rank < num_ranks; ++rank) {
@@ -223,6 +224,10 @@ std::vector<absl::Status> CommunicatorConformanceTest::RunRanks(
         [&, rank] { results[rank] = body(**communicators[rank]); });
   }
   for (std::thread& thread : threads) thread.join();
+  // A connection takes a while to close, and ranks leave at once.
+  ForEachAtOnce(communicators, [](auto& communicator) {
+    if (communicator.ok()) communicator->reset();
+  });
   return results;
 }
 

@@ -17,6 +17,7 @@
 #include "eplb/core/clock.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "testing/at_once.h"
 #include "testing/status_matchers.h"
 
 namespace eplb {
@@ -42,7 +43,7 @@ void ExpectPoisoned(const std::vector<ConformanceCall>& calls,
 }
 
 TEST_P(CommunicatorConformanceTest, EveryCallFailsAfterAnAbort) {
-  for (const int num_ranks : RankCounts()) {
+  ForEachAtOnce(RankCounts(), [&](int num_ranks) {
     RunRanksOk(num_ranks, [&](Communicator& communicator) {
       communicator.Abort(absl::DataLossError("the checksum is wrong"));
       // The first reason stays.
@@ -50,7 +51,7 @@ TEST_P(CommunicatorConformanceTest, EveryCallFailsAfterAnAbort) {
       ExpectPoisoned(AllCalls(), communicator, Far(), "the checksum is wrong");
       return absl::OkStatus();
     });
-  }
+  });
 }
 
 TEST_P(CommunicatorConformanceTest, EveryCallFailsAfterAnError) {
@@ -64,7 +65,7 @@ TEST_P(CommunicatorConformanceTest, EveryCallFailsAfterAnError) {
 }
 
 TEST_P(CommunicatorConformanceTest, ADeadlineInThePastIsExceeded) {
-  for (const ConformanceCall& call : AllCalls()) {
+  ForEachAtOnce(AllCalls(), [&](const ConformanceCall& call) {
     for (const int num_ranks : RankCounts()) {
       if (num_ranks > 3) break;
       SCOPED_TRACE(absl::StrCat(call.name, ", ", num_ranks, " ranks"));
@@ -75,14 +76,14 @@ TEST_P(CommunicatorConformanceTest, ADeadlineInThePastIsExceeded) {
         return absl::OkStatus();
       });
     }
-  }
+  });
 }
 
 TEST_P(CommunicatorConformanceTest, ARankThatNeverCallsIsNamedAtTheDeadline) {
   if (!CanKeep(ConformanceRule::kSeveralRanks)) return;
   const bool names_missing =
       GetParam().exceptions.count(ConformanceRule::kNamesMissing) == 0;
-  for (const ConformanceCall& call : AllCalls()) {
+  ForEachAtOnce(AllCalls(), [&](const ConformanceCall& call) {
     SCOPED_TRACE(call.name);
     std::vector<absl::Status> results;
     // A rank that gets no core before the deadline is missing as well, and is
@@ -107,13 +108,13 @@ TEST_P(CommunicatorConformanceTest, ARankThatNeverCallsIsNamedAtTheDeadline) {
                   StatusIs(absl::StatusCode::kDeadlineExceeded,
                            HasSubstr(names_missing ? "rank 1" : "")));
     }
-  }
+  });
 }
 
 TEST_P(CommunicatorConformanceTest, ALateCallerLearnsThatTheOthersGaveUp) {
   if (!CanKeep(ConformanceRule::kSeveralRanks)) return;
   if (!CanKeep(ConformanceRule::kTellsOthers)) return;
-  for (const ConformanceCall& call : AllCalls()) {
+  ForEachAtOnce(AllCalls(), [&](const ConformanceCall& call) {
     SCOPED_TRACE(call.name);
     std::atomic<bool> others_gave_up = false;
     const std::vector<absl::Status> results =
@@ -136,7 +137,7 @@ TEST_P(CommunicatorConformanceTest, ALateCallerLearnsThatTheOthersGaveUp) {
     EXPECT_THAT(results[0], StatusIs(absl::StatusCode::kDeadlineExceeded));
     EXPECT_THAT(results[1], StatusIs(absl::StatusCode::kDeadlineExceeded,
                                      HasSubstr("rank 0")));
-  }
+  });
 }
 
 TEST_P(CommunicatorConformanceTest, APendingCallNamesTheRanksItWaitsFor) {
@@ -162,7 +163,7 @@ TEST_P(CommunicatorConformanceTest, APendingCallNamesTheRanksItWaitsFor) {
 TEST_P(CommunicatorConformanceTest, AnAbortReachesRanksThatWait) {
   if (!CanKeep(ConformanceRule::kSeveralRanks)) return;
   if (!CanKeep(ConformanceRule::kTellsOthers)) return;
-  for (const ConformanceCall& call : AllCalls()) {
+  ForEachAtOnce(AllCalls(), [&](const ConformanceCall& call) {
     SCOPED_TRACE(call.name);
     const std::vector<absl::Status> results =
         RunRanks(3, [&](Communicator& communicator) {
@@ -175,13 +176,13 @@ TEST_P(CommunicatorConformanceTest, AnAbortReachesRanksThatWait) {
                   StatusIs(absl::StatusCode::kResourceExhausted,
                            AllOf(HasSubstr("rank 1"), HasSubstr("no memory"))));
     }
-  }
+  });
 }
 
 TEST_P(CommunicatorConformanceTest, ARankThatLeavesIsUnavailableToTheOthers) {
   if (!CanKeep(ConformanceRule::kSeveralRanks)) return;
   if (!CanKeep(ConformanceRule::kTellsOthers)) return;
-  for (const ConformanceCall& call : AllCalls()) {
+  ForEachAtOnce(AllCalls(), [&](const ConformanceCall& call) {
     SCOPED_TRACE(call.name);
     auto communicators = ConnectAll(3);
     for (const auto& communicator : communicators) EPLB_ASSERT_OK(communicator);
@@ -195,7 +196,7 @@ TEST_P(CommunicatorConformanceTest, ARankThatLeavesIsUnavailableToTheOthers) {
     }
     communicators[1]->reset();
     for (std::thread& thread : threads) thread.join();
-  }
+  });
 }
 
 TEST_P(CommunicatorConformanceTest, AbortEndsThePendingCallWithItsReason) {
@@ -254,7 +255,7 @@ TEST_P(CommunicatorConformanceTest, RefusesASecondCallBesideAPendingOne) {
 }
 
 TEST_P(CommunicatorConformanceTest, RefusesToCloneANameTwice) {
-  for (const int num_ranks : RankCounts()) {
+  ForEachAtOnce(RankCounts(), [&](int num_ranks) {
     RunRanksOk(num_ranks, [&](Communicator& communicator) {
       EPLB_EXPECT_OK(communicator.Clone("worker", Far()));
       EPLB_EXPECT_OK(communicator.Clone("logger", Far()));
@@ -263,7 +264,7 @@ TEST_P(CommunicatorConformanceTest, RefusesToCloneANameTwice) {
           StatusIs(absl::StatusCode::kAlreadyExists, HasSubstr("worker")));
       return absl::OkStatus();
     });
-  }
+  });
 }
 
 TEST_P(CommunicatorConformanceTest, SurvivorsConnectInTheNextEpoch) {

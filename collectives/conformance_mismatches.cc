@@ -16,6 +16,7 @@
 #include "eplb/core/memory_space.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "testing/at_once.h"
 #include "testing/status_matchers.h"
 
 namespace eplb {
@@ -112,7 +113,7 @@ std::vector<Mismatch> Mismatches(const ConformanceMemory& memory) {
 TEST_P(CommunicatorConformanceTest, CallsThatDifferInAValueFailOnAllRanks) {
   if (!CanKeep(ConformanceRule::kSeveralRanks)) return;
   if (!CanKeep(ConformanceRule::kComparesCalls)) return;
-  for (const Mismatch& mismatch : Mismatches(memory())) {
+  ForEachAtOnce(Mismatches(memory()), [&](const Mismatch& mismatch) {
     SCOPED_TRACE(mismatch.name);
     const std::vector<absl::Status> results =
         RunRanks(3, [&](Communicator& communicator) {
@@ -124,7 +125,7 @@ TEST_P(CommunicatorConformanceTest, CallsThatDifferInAValueFailOnAllRanks) {
       EXPECT_THAT(results, Each(StatusIs(absl::StatusCode::kFailedPrecondition,
                                          HasSubstr(value))));
     }
-  }
+  });
 }
 
 TEST_P(CommunicatorConformanceTest, DifferentOperationsFailOnAllRanks) {
@@ -132,8 +133,8 @@ TEST_P(CommunicatorConformanceTest, DifferentOperationsFailOnAllRanks) {
   if (!CanKeep(ConformanceRule::kComparesCalls)) return;
   const std::vector<ConformanceCall> calls = AllCalls();
   for (const ConformanceCall& odd : calls) {
-    for (const ConformanceCall& even : calls) {
-      if (&odd == &even) continue;
+    ForEachAtOnce(calls, [&](const ConformanceCall& even) {
+      if (&odd == &even) return;
       SCOPED_TRACE(odd.name + " on rank 1, " + even.name + " elsewhere");
       const std::vector<absl::Status> results =
           RunRanks(3, [&](Communicator& communicator) {
@@ -144,7 +145,7 @@ TEST_P(CommunicatorConformanceTest, DifferentOperationsFailOnAllRanks) {
           results,
           Each(StatusIs(absl::StatusCode::kFailedPrecondition,
                         AllOf(HasSubstr("rank 1"), HasSubstr("ranks 0, 2")))));
-    }
+    });
   }
 }
 
@@ -203,20 +204,20 @@ std::vector<WrongCall> WrongCalls(const ConformanceMemory& memory) {
 }
 
 TEST_P(CommunicatorConformanceTest, RefusesWrongArguments) {
-  for (const WrongCall& call : WrongCalls(memory())) {
+  ForEachAtOnce(WrongCalls(memory()), [&](const WrongCall& call) {
     SCOPED_TRACE(call.name);
     const std::vector<absl::Status> results =
         RunRanks(1, [&](Communicator& communicator) {
           return call.run(communicator, Far());
         });
     EXPECT_THAT(results, Each(StatusIs(absl::StatusCode::kInvalidArgument)));
-  }
+  });
 }
 
 TEST_P(CommunicatorConformanceTest, AWrongArgumentOfOneRankReachesAll) {
   if (!CanKeep(ConformanceRule::kSeveralRanks)) return;
   if (!CanKeep(ConformanceRule::kTellsOthers)) return;
-  for (const WrongCall& call : WrongCalls(memory())) {
+  ForEachAtOnce(WrongCalls(memory()), [&](const WrongCall& call) {
     SCOPED_TRACE(call.name);
     const std::vector<absl::Status> results =
         RunRanks(3, [&](Communicator& communicator) {
@@ -228,7 +229,7 @@ TEST_P(CommunicatorConformanceTest, AWrongArgumentOfOneRankReachesAll) {
       EXPECT_THAT(results[other], StatusIs(absl::StatusCode::kInvalidArgument,
                                            HasSubstr("rank 1")));
     }
-  }
+  });
 }
 
 TEST_P(CommunicatorConformanceTest, MemoryThatIsNotServedIsUnimplemented) {

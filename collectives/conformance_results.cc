@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <map>
 #include <memory>
 #include <string>
 #include <thread>
@@ -20,6 +21,7 @@
 #include "eplb/core/status_macros.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "testing/at_once.h"
 #include "testing/deterministic_random.h"
 #include "testing/status_matchers.h"
 
@@ -44,9 +46,20 @@ std::vector<uint8_t> Pattern(size_t num_bytes, int rank, int salt) {
   return bytes;
 }
 
+// By size and rank, for ranks to share.
+std::map<size_t, std::vector<std::vector<uint8_t>>> PatternsOf(int num_ranks) {
+  std::map<size_t, std::vector<std::vector<uint8_t>>> patterns;
+  for (const size_t num_bytes : kSizes) {
+    for (int rank = 0; rank < num_ranks; ++rank) {
+      patterns[num_bytes].push_back(Pattern(num_bytes, rank, num_bytes));
+    }
+  }
+  return patterns;
+}
+
 TEST_P(CommunicatorConformanceTest, KnowsItsRankAndSize) {
-  for (const int num_ranks : RankCounts()) {
-    const auto communicators = ConnectAll(num_ranks);
+  ForEachAtOnce(RankCounts(), [&](int num_ranks) {
+    auto communicators = ConnectAll(num_ranks);
     for (int rank = 0; rank < num_ranks; ++rank) {
       EPLB_ASSERT_OK(communicators[rank]);
       EXPECT_EQ((*communicators[rank])->rank(), rank);
@@ -55,11 +68,13 @@ TEST_P(CommunicatorConformanceTest, KnowsItsRankAndSize) {
           (*communicators[rank])->ToString(),
           testing::HasSubstr(absl::StrCat("rank ", rank, " of ", num_ranks)));
     }
-  }
+    ForEachAtOnce(communicators,
+                  [](auto& communicator) { communicator->reset(); });
+  });
 }
 
 TEST_P(CommunicatorConformanceTest, SumsOverAllRanks) {
-  for (const int num_ranks : RankCounts()) {
+  ForEachAtOnce(RankCounts(), [&](int num_ranks) {
     RunRanksOk(num_ranks, [&](Communicator& communicator) -> absl::Status {
       for (const int64_t count : {0, 1, 3, 64, 65, 1000, 20'001}) {
         std::vector<int64_t> values(count);
@@ -74,7 +89,7 @@ TEST_P(CommunicatorConformanceTest, SumsOverAllRanks) {
       }
       return absl::OkStatus();
     });
-  }
+  });
 }
 
 TEST_P(CommunicatorConformanceTest, SumsWrapAround) {
@@ -96,12 +111,13 @@ TEST_P(CommunicatorConformanceTest, SumsWrapAround) {
 }
 
 TEST_P(CommunicatorConformanceTest, GathersInRankOrder) {
-  for (const int num_ranks : RankCounts()) {
+  ForEachAtOnce(RankCounts(), [&](int num_ranks) {
+    const auto patterns = PatternsOf(num_ranks);
     RunRanksOk(num_ranks, [&](Communicator& communicator) -> absl::Status {
-      for (const size_t num_bytes : kSizes) {
+      for (const auto& [num_bytes, pattern_of_rank] : patterns) {
         for (const bool in_place : {false, true}) {
-          const std::vector<uint8_t> pattern =
-              Pattern(num_bytes, communicator.rank(), num_bytes);
+          const std::vector<uint8_t>& pattern =
+              pattern_of_rank[communicator.rank()];
           const ConformanceBytes mine(memory(), pattern);
           std::vector<uint8_t> before(num_bytes * num_ranks);
           const size_t place = communicator.rank() * num_bytes;
@@ -112,10 +128,9 @@ TEST_P(CommunicatorConformanceTest, GathersInRankOrder) {
               all.buffer(), Far()));
           const std::vector<uint8_t> gathered = all.contents();
           for (int rank = 0; rank < num_ranks; ++rank) {
-            EXPECT_TRUE(
-                absl::MakeConstSpan(gathered).subspan(rank * num_bytes,
-                                                      num_bytes) ==
-                absl::MakeConstSpan(Pattern(num_bytes, rank, num_bytes)))
+            EXPECT_TRUE(absl::MakeConstSpan(gathered).subspan(rank * num_bytes,
+                                                              num_bytes) ==
+                        absl::MakeConstSpan(pattern_of_rank[rank]))
                 << num_bytes << " bytes of rank " << rank << " of "
                 << num_ranks;
           }
@@ -123,30 +138,31 @@ TEST_P(CommunicatorConformanceTest, GathersInRankOrder) {
       }
       return absl::OkStatus();
     });
-  }
+  });
 }
 
 TEST_P(CommunicatorConformanceTest, BroadcastsFromEveryRoot) {
-  for (const int num_ranks : RankCounts()) {
+  ForEachAtOnce(RankCounts(), [&](int num_ranks) {
+    const auto patterns = PatternsOf(num_ranks);
     RunRanksOk(num_ranks, [&](Communicator& communicator) -> absl::Status {
-      for (const size_t num_bytes : kSizes) {
+      for (const auto& [num_bytes, pattern_of_rank] : patterns) {
         for (int root = 0; root < num_ranks; ++root) {
-          const ConformanceBytes data(
-              memory(), Pattern(num_bytes, communicator.rank(), num_bytes));
+          const ConformanceBytes data(memory(),
+                                      pattern_of_rank[communicator.rank()]);
           EPLB_RETURN_IF_ERROR(
               communicator.Broadcast(data.buffer(), root, Far()));
-          EXPECT_TRUE(data.contents() == Pattern(num_bytes, root, num_bytes))
+          EXPECT_TRUE(data.contents() == pattern_of_rank[root])
               << num_bytes << " bytes from rank " << root;
         }
       }
       return absl::OkStatus();
     });
-  }
+  });
 }
 
 TEST_P(CommunicatorConformanceTest, BarrierWaitsForAllRanks) {
   constexpr int kRounds = 50;
-  for (const int num_ranks : RankCounts()) {
+  ForEachAtOnce(RankCounts(), [&](int num_ranks) {
     std::vector<std::atomic<int>> arrived(kRounds);
     RunRanksOk(num_ranks, [&](Communicator& communicator) -> absl::Status {
       for (int round = 0; round < kRounds; ++round) {
@@ -156,12 +172,12 @@ TEST_P(CommunicatorConformanceTest, BarrierWaitsForAllRanks) {
       }
       return absl::OkStatus();
     });
-  }
+  });
 }
 
 TEST_P(CommunicatorConformanceTest, ClonesAreIndependentChannels) {
   constexpr int kRounds = 20;
-  for (const int num_ranks : RankCounts()) {
+  ForEachAtOnce(RankCounts(), [&](int num_ranks) {
     RunRanksOk(num_ranks, [&](Communicator& communicator) -> absl::Status {
       EPLB_ASSIGN_OR_RETURN(const auto worker,
                             communicator.Clone("worker", Far()));
@@ -189,11 +205,11 @@ TEST_P(CommunicatorConformanceTest, ClonesAreIndependentChannels) {
       EPLB_RETURN_IF_ERROR(sum_rounds(*logger, 7));
       return sum_rounds(communicator, 9);
     });
-  }
+  });
 }
 
 TEST_P(CommunicatorConformanceTest, ACloneOutlivesItsOrigin) {
-  for (const int num_ranks : RankCounts()) {
+  ForEachAtOnce(RankCounts(), [&](int num_ranks) {
     auto communicators = ConnectAll(num_ranks);
     std::vector<std::thread> threads;
     for (int rank = 0; rank < num_ranks; ++rank) {
@@ -207,7 +223,7 @@ TEST_P(CommunicatorConformanceTest, ACloneOutlivesItsOrigin) {
           });
     }
     for (std::thread& thread : threads) thread.join();
-  }
+  });
 }
 
 }  // namespace
