@@ -17,7 +17,7 @@
 #include "testing/seeded_scheduler.h"
 
 #ifndef EPLB_MODEL_SEEDS
-#define EPLB_MODEL_SEEDS 200
+#define EPLB_MODEL_SEEDS 100
 #endif
 
 namespace eplb {
