@@ -1,5 +1,6 @@
 // How a state works with the worker that rearranges in the background.
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <utility>
@@ -14,6 +15,10 @@
 
 namespace eplb {
 namespace {
+
+// How many attempts to connect the workers of two ranks never are apart: the
+// epochs of the next worker begin behind those that any has used.
+constexpr uint64_t kMostEpochsApart = 1'000;
 
 // Whether it asks for the same step again.
 bool IsHeldUp(const absl::Status& passed) {
@@ -60,7 +65,12 @@ absl::Status EplbState::StartBackground() {
     // been cloned for it before cannot be again.
     EPLB_RETURN_IF_ERROR(group_->Reconnect());
     EPLB_RETURN_IF_ERROR(OpenEpoch(*stream_));
-    EPLB_RETURN_IF_ERROR(ResizeBackground(group_->members()));
+    uint64_t last_epoch = background_->group().epoch();
+    EPLB_RETURN_IF_ERROR(
+        group_->Broadcast({&last_epoch, sizeof(last_epoch)}, /*root=*/0));
+    GroupMembers members = group_->members();
+    members.epoch = std::max(members.epoch, last_epoch + kMostEpochsApart);
+    EPLB_RETURN_IF_ERROR(ResizeBackground(members));
   }
   background_->Start(forward_id_);
   return absl::OkStatus();
@@ -105,7 +115,7 @@ absl::Status EplbState::StopBackground() {
   EPLB_RETURN_IF_ERROR(background_->Stop());
   // Its channels have ended with it.
   Group& group = background_->group();
-  group.SetMembers(group.members(), group.rank());
+  group.SetMembers({group.epoch(), group.members().ranks_of_job}, group.rank());
   return absl::OkStatus();
 }
 
