@@ -2,6 +2,9 @@
 
 #include <unistd.h>
 
+#include <cstddef>
+#include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -9,6 +12,8 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/string_view.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
@@ -39,7 +44,8 @@ for (const level of ["error", "warn"]) {
 }
 </script>)html";
 
-// Comes after everything else; puts what it found into the page.
+// Comes after everything else; hands what it found to the next page, behind
+// what that of the pages before did, or puts all of it into the last one.
 constexpr char kProbe[] = R"html(<script>
 addEventListener("load", () => setTimeout(() => {
 const figures = JSON.parse(document.getElementById("figures").textContent);
@@ -167,65 +173,99 @@ for (const line of document.querySelectorAll(".chart .line")) {
 }
 ask("no resources", performance.getEntriesByType("resource").length === 0);
 
-const result = document.createElement("pre");
-result.id = "probe";
-result.textContent = btoa(unescape(encodeURIComponent(JSON.stringify(
-    {problems, checked, dark: back < 0.5}))));
-document.body.append(result);
+const found = location.hash.slice(1) + "," +
+    btoa(unescape(encodeURIComponent(JSON.stringify(
+        {problems, checked, dark: back < 0.5}))));
+const next = "NEXT_PAGE";
+if (next) {
+  location.href = next + "#" + found;
+} else {
+  const result = document.createElement("pre");
+  result.id = "probe";
+  result.textContent = found;
+  document.body.append(result);
+}
 }));
 </script>)html";
 
+// The report's own script is the last one of a page.
+std::string WithoutScript(std::string page) {
+  const size_t script = page.rfind("<script>");
+  return page.erase(script, page.rfind("</script>") - script);
+}
+
 class ReportBrowserTest : public ::testing::Test {
  protected:
+  static void SetUpTestSuite() {
+    if (!IsInstalled()) return;
+    folder_ = std::make_unique<TemporaryFolder>();
+    const std::string dump =
+        PageOf({"report", "--input=testing/data/small_expert_load.jsonl"},
+               "--output=");
+    simulation_ =
+        PageOf({"simulate", "--trace=testing/data/gptoss20b_domain_counts.npy",
+                "--ranks=4,8", "--redundant=0,8", "--interval=20"},
+               "--report=");
+    const std::string path = "data-json=\"rearrangements.1.moved_slots\">";
+    found_ = Probe({
+        {"dump", dump},
+        {"simulation", simulation_},
+        {"run", RunPage({})},
+        {"run_in_background", RunPage({"--async"})},
+        {"without_script", WithoutScript(dump)},
+        {"wrong_figure", absl::StrReplaceAll(dump, {{path, path + "9"}})},
+        {"wrong_cell", absl::StrReplaceAll(dump, {{"layer 1, rank 2: ",
+                                                   "layer 1, rank 2: 7"}})},
+        {"errors",
+         absl::StrReplaceAll(
+             dump, {{"</h1>",
+                     "</h1><img alt=\"\" src=\"http://localhost:9/x.png\">"
+                     "<script>throw new Error(\"on purpose\");</script>"}})},
+    });
+  }
+  static void TearDownTestSuite() { folder_ = nullptr; }
+
   void SetUp() override {
-    if (access(kChromium, X_OK) != 0) GTEST_SKIP() << "no chromium here";
+    if (!IsInstalled()) GTEST_SKIP() << "no chromium here";
   }
 
-  std::string PageOf(std::vector<std::string> words, const char* flag) {
+  static bool IsInstalled() { return access(kChromium, X_OK) == 0; }
+
+  static std::string PageOf(std::vector<std::string> words, const char* flag) {
     words.insert(words.begin(), "tools/eplb");
-    words.push_back(absl::StrCat(flag, folder_.PathOf("page.html")));
+    words.push_back(absl::StrCat(flag, folder_->PathOf("page.html")));
     EXPECT_EQ(RunProcess(words).exit_status, 0);
-    return folder_.Read("page.html");
+    return folder_->Read("page.html");
   }
-  std::string DumpPage() {
-    return PageOf({"report", "--input=testing/data/small_expert_load.jsonl"},
-                  "--output=");
-  }
-  std::string SimulationPage() {
-    return PageOf(
-        {"simulate", "--trace=testing/data/gptoss20b_domain_counts.npy",
-         "--ranks=4,8", "--redundant=0,8", "--interval=20"},
-        "--report=");
-  }
-
-  std::string RunPage(const std::vector<std::string>& flags) {
+  static std::string RunPage(const std::vector<std::string>& flags) {
     std::vector<std::string> words = {"run", "--ranks=4", "--steps=60",
                                       "--interval=20", "--window=20"};
     words.insert(words.end(), flags.begin(), flags.end());
     return PageOf(words, "--report=");
   }
 
-  ProgramResult Open(const std::string& page,
-                     const std::vector<std::string>& settings) {
+  static ProgramResult Open(const std::string& path,
+                            const std::vector<std::string>& settings) {
     std::vector<std::string> words = {
         "/usr/bin/timeout", "--kill-after=5", "120", kChromium, "--headless",
         // A sandbox cannot be had inside of another.
         "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
         "--enable-logging=stderr", "--virtual-time-budget=10000",
-        "--user-data-dir=" + folder_.PathOf("profile")};
+        "--user-data-dir=" + folder_->PathOf("profile")};
     words.insert(words.end(), settings.begin(), settings.end());
-    words.push_back("file://" + folder_.Write("opened.html", page));
+    words.push_back("file://" + path);
     return RunProcess(words,
-                      {.environment = {"HOME=" + folder_.path(),
-                                       "XDG_RUNTIME_DIR=" + folder_.path()}});
+                      {.environment = {"HOME=" + folder_->path(),
+                                       "XDG_RUNTIME_DIR=" + folder_->path()}});
   }
 
   // How many sheets of paper the page takes.
-  int Sheets(const std::string& page) {
+  static int Sheets(const std::string& page) {
     const ProgramResult result =
-        Open(page, {"--no-pdf-header-footer",
-                    "--print-to-pdf=" + folder_.PathOf("page.pdf")});
-    const std::string pdf = folder_.Read("page.pdf");
+        Open(folder_->Write("printed.html", page),
+             {"--no-pdf-header-footer",
+              "--print-to-pdf=" + folder_->PathOf("page.pdf")});
+    const std::string pdf = folder_->Read("page.pdf");
     EXPECT_TRUE(absl::StartsWith(pdf, "%PDF")) << result.standard_error;
     int sheets = 0;
     constexpr char kSheet[] = "/Type /Page\n";
@@ -236,35 +276,81 @@ class ReportBrowserTest : public ::testing::Test {
     return sheets;
   }
 
-  // Opens the page and returns what the probe in it found.
-  Json Probe(const std::string& page, const std::string& setting = "") {
-    std::vector<std::string> settings = {"--dump-dom"};
-    if (!setting.empty()) settings.push_back(setting);
-    const ProgramResult result =
-        Open(absl::StrReplaceAll(
-                 page, {{"<head>", absl::StrCat("<head>", kListen)},
-                        {"</body>", absl::StrCat(kProbe, "</body>")}}),
-             settings);
-    const std::string& dom = result.standard_output;
-    const std::string start = "<pre id=\"probe\">";
-    const size_t begin = dom.find(start);
-    if (begin == std::string::npos) {
-      ADD_FAILURE() << "the probe said nothing; status " << result.exit_status
-                    << ", " << result.standard_error;
-      return {{"problems", Json::array()}, {"checked", Json::object()}};
-    }
+  struct NamedPage {
+    std::string name;
     std::string text;
-    const size_t from = begin + start.size();
-    EXPECT_TRUE(absl::Base64Unescape(
-        dom.substr(from, dom.find("</pre>", from) - from), &text));
-    Json found = Json::parse(text);
-    if (absl::StrContains(result.standard_error, "CONSOLE")) {
-      found["problems"].push_back("console: " + result.standard_error);
+  };
+
+  // What the probe found in each of the pages, by name. One browser opens them
+  // one after the other, for it takes seconds to start.
+  static std::map<std::string, Json> Probe(
+      const std::vector<NamedPage>& pages,
+      const std::vector<std::string>& settings = {}) {
+    std::string next;
+    std::string first;
+    for (size_t i = pages.size(); i-- > 0;) {
+      const std::string probe =
+          absl::StrReplaceAll(kProbe, {{"NEXT_PAGE", next}});
+      next = pages[i].name + ".html";
+      first = folder_->Write(
+          next,
+          absl::StrReplaceAll(pages[i].text,
+                              {{"<head>", absl::StrCat("<head>", kListen)},
+                               {"</body>", absl::StrCat(probe, "</body>")}}));
+    }
+    std::vector<std::string> words = {"--dump-dom"};
+    words.insert(words.end(), settings.begin(), settings.end());
+    const ProgramResult result = Open(first, words);
+    const std::vector<std::string> texts =
+        absl::StrSplit(ProbeText(result), ',', absl::SkipEmpty());
+    EXPECT_EQ(texts.size(), pages.size())
+        << "the probe did not come to its end; status " << result.exit_status
+        << ", " << result.standard_error;
+    std::map<std::string, Json> found;
+    for (size_t i = 0; i < pages.size(); ++i) {
+      Json& json = found[pages[i].name];
+      json = {{"problems", Json::array({"the probe said nothing"})},
+              {"checked", Json::object()}};
+      std::string text;
+      if (i < texts.size() && absl::Base64Unescape(texts[i], &text)) {
+        json = Json::parse(text);
+      }
+      for (const std::string& line : ConsoleOf(pages[i].name, result)) {
+        json["problems"].push_back("console: " + line);
+      }
     }
     return found;
   }
 
-  TemporaryFolder folder_;
+  // What the probe put into the last page.
+  static std::string ProbeText(const ProgramResult& result) {
+    const std::string& dom = result.standard_output;
+    const std::string start = "<pre id=\"probe\">";
+    const size_t begin = dom.find(start);
+    if (begin == std::string::npos) return "";
+    const size_t from = begin + start.size();
+    return dom.substr(from, dom.find("</pre>", from) - from);
+  }
+
+  // What the browser said of the page, or of none of the folder's.
+  static std::vector<std::string> ConsoleOf(const std::string& name,
+                                            const ProgramResult& result) {
+    std::vector<std::string> lines;
+    for (absl::string_view line : absl::StrSplit(result.standard_error, '\n')) {
+      if (absl::StrContains(line, "CONSOLE") &&
+          (absl::StrContains(line, absl::StrCat("/", name, ".html")) ||
+           !absl::StrContains(line, folder_->path()))) {
+        lines.emplace_back(line);
+      }
+    }
+    return lines;
+  }
+
+  static const Json& Found(const std::string& name) { return found_.at(name); }
+
+  inline static std::unique_ptr<TemporaryFolder> folder_;
+  inline static std::string simulation_;
+  inline static std::map<std::string, Json> found_;
 };
 
 std::vector<std::string> Problems(const Json& found) {
@@ -272,7 +358,7 @@ std::vector<std::string> Problems(const Json& found) {
 }
 
 TEST_F(ReportBrowserTest, APageOfADumpShowsTheFiguresOfItsJson) {
-  const Json found = Probe(DumpPage());
+  const Json& found = Found("dump");
   EXPECT_THAT(Problems(found), IsEmpty());
   EXPECT_EQ(found["checked"]["cell"], 2 * 4 * 4);
   EXPECT_EQ(found["checked"]["point"], 30);
@@ -281,7 +367,7 @@ TEST_F(ReportBrowserTest, APageOfADumpShowsTheFiguresOfItsJson) {
 }
 
 TEST_F(ReportBrowserTest, APageOfASimulationShowsTheFiguresOfItsJson) {
-  const Json found = Probe(SimulationPage());
+  const Json& found = Found("simulation");
   EXPECT_THAT(Problems(found), IsEmpty());
   EXPECT_EQ(found["checked"]["cell"], 2 * 24 * 4);
   EXPECT_EQ(found["checked"]["point"], 2 * 286);
@@ -290,7 +376,7 @@ TEST_F(ReportBrowserTest, APageOfASimulationShowsTheFiguresOfItsJson) {
 }
 
 TEST_F(ReportBrowserTest, APageOfARunShowsTheFiguresOfItsJson) {
-  const Json found = Probe(RunPage({}));
+  const Json& found = Found("run");
   EXPECT_THAT(Problems(found), IsEmpty());
   const Json& checked = found["checked"];
   EXPECT_EQ(checked["cell"], 2 * 4 * 4);
@@ -307,18 +393,15 @@ TEST_F(ReportBrowserTest, APageOfARunShowsTheFiguresOfItsJson) {
 }
 
 TEST_F(ReportBrowserTest, APageOfARunInTheBackgroundHasStallsToo) {
-  const Json found = Probe(RunPage({"--async"}));
+  const Json& found = Found("run_in_background");
   EXPECT_THAT(Problems(found), IsEmpty());
   EXPECT_EQ(found["checked"]["figure totals.longest_stall_seconds"], 1);
   EXPECT_EQ(found["checked"]["figure totals.total_stall_seconds"], 1);
 }
 
 TEST_F(ReportBrowserTest, PaperShowsWhatIsFoldedAlsoWithoutScripts) {
-  const std::string page = SimulationPage();
-  std::string without_script = page;
-  const size_t script = without_script.rfind("<script>");
-  without_script.erase(script, without_script.rfind("</script>") - script);
-  const int sheets = Sheets(page);
+  const std::string without_script = WithoutScript(simulation_);
+  const int sheets = Sheets(simulation_);
   EXPECT_EQ(Sheets(without_script), sheets);
   // Neither the style nor the script unfolds anything here.
   EXPECT_LT(Sheets(absl::StrReplaceAll(without_script,
@@ -327,40 +410,29 @@ TEST_F(ReportBrowserTest, PaperShowsWhatIsFoldedAlsoWithoutScripts) {
 }
 
 TEST_F(ReportBrowserTest, FollowsTheReadersChoiceOfDark) {
-  const Json found =
-      Probe(SimulationPage(), "--blink-settings=preferredColorScheme=0");
+  const Json found = Probe({{"dark", simulation_}},
+                           {"--blink-settings=preferredColorScheme=0"})["dark"];
   EXPECT_THAT(Problems(found), IsEmpty());
   EXPECT_EQ(found["dark"], true);
 }
 
 TEST_F(ReportBrowserTest, SaysEverythingWithoutScripts) {
-  // The page's own script is the last one; without it, the figures and
-  // pictures are still there.
-  std::string page = DumpPage();
-  const size_t script = page.rfind("<script>");
-  page.erase(script, page.rfind("</script>") - script);
-  const std::vector<std::string> problems = Problems(Probe(page));
+  // The figures and pictures are still there.
+  const std::vector<std::string> problems = Problems(Found("without_script"));
   EXPECT_THAT(problems, Contains(HasSubstr("chart takes the focus")));
   EXPECT_THAT(problems, Not(Contains(HasSubstr("differs"))));
   EXPECT_THAT(problems, Not(Contains(HasSubstr("cells"))));
 }
 
 TEST_F(ReportBrowserTest, TheProbeSeesAFigureThatDiffers) {
-  const std::string page = DumpPage();
-  const std::string path = "data-json=\"rearrangements.1.moved_slots\">";
-  EXPECT_THAT(Problems(Probe(absl::StrReplaceAll(page, {{path, path + "9"}}))),
+  EXPECT_THAT(Problems(Found("wrong_figure")),
               Contains(HasSubstr("differs: figure rearrangements.N.moved")));
-  EXPECT_THAT(Problems(Probe(absl::StrReplaceAll(
-                  page, {{"layer 1, rank 2: ", "layer 1, rank 2: 7"}}))),
+  EXPECT_THAT(Problems(Found("wrong_cell")),
               Contains(HasSubstr("differs: cell")));
 }
 
 TEST_F(ReportBrowserTest, TheProbeSeesErrorsAndThePolicyForbidsTheNetwork) {
-  const std::string page = absl::StrReplaceAll(
-      DumpPage(), {{"</h1>",
-                    "</h1><img alt=\"\" src=\"http://localhost:9/x.png\">"
-                    "<script>throw new Error(\"on purpose\");</script>"}});
-  const std::vector<std::string> problems = Problems(Probe(page));
+  const std::vector<std::string> problems = Problems(Found("errors"));
   EXPECT_THAT(problems, Contains(HasSubstr("on purpose")));
   EXPECT_THAT(problems, Contains(HasSubstr("policy: http://localhost:9")));
   EXPECT_THAT(problems, Contains(HasSubstr("console: ")));
