@@ -346,7 +346,7 @@ class ReportBrowserTest : public ::testing::Test {
     return lines;
   }
 
-  static const Json& Found(const std::string& name) { return found_.at(name); }
+  static const Json& Found(const char* name) { return found_.at(name); }
 
   inline static std::unique_ptr<TemporaryFolder> folder_;
   inline static std::string simulation_;
