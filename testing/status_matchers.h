@@ -12,6 +12,7 @@
 #ifndef EPLB_TESTING_STATUS_MATCHERS_H_
 #define EPLB_TESTING_STATUS_MATCHERS_H_
 
+#include <ostream>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -24,22 +25,51 @@
 namespace eplb {
 namespace status_matchers_internal {
 
-inline const absl::Status& StatusOf(const absl::Status& status) {
-  return status;
-}
+// One type for all codes, messages and values: a test compiles next to nothing.
+class StatusMatcher {
+ public:
+  using is_gtest_matcher = void;
+
+  StatusMatcher(::testing::Matcher<absl::StatusCode> code,
+                ::testing::Matcher<const std::string&> message);
+
+  bool MatchAndExplain(const absl::Status& status,
+                       ::testing::MatchResultListener* listener) const;
+  template <typename T>
+  bool MatchAndExplain(const absl::StatusOr<T>& status_or,
+                       ::testing::MatchResultListener* listener) const {
+    return MatchAndExplain(status_or.status(), listener);
+  }
+  void DescribeTo(std::ostream* os) const;
+  void DescribeNegationTo(std::ostream* os) const;
+
+ private:
+  ::testing::Matcher<absl::StatusCode> code_;
+  ::testing::Matcher<const std::string&> message_;
+};
+
+// For EXPECT_PRED_FORMAT1.
+::testing::AssertionResult AssertIsOk(const char* expression,
+                                      const absl::Status& status);
 template <typename T>
-const absl::Status& StatusOf(const absl::StatusOr<T>& status_or) {
-  return status_or.status();
+::testing::AssertionResult AssertIsOk(const char* expression,
+                                      const absl::StatusOr<T>& status_or) {
+  return AssertIsOk(expression, status_or.status());
 }
 
 }  // namespace status_matchers_internal
 
-// Matches a Status or StatusOr that is OK.
-MATCHER(IsOk, negation ? "is not OK" : "is OK") {
-  const absl::Status& status = status_matchers_internal::StatusOf(arg);
-  if (!status.ok()) *result_listener << "whose status is " << status;
-  return status.ok();
+// Matches a Status or StatusOr whose code matches `code` and whose message
+// matches `message`: each a value or a matcher.
+inline auto StatusIs(
+    ::testing::Matcher<absl::StatusCode> code,
+    ::testing::Matcher<const std::string&> message = ::testing::_) {
+  return status_matchers_internal::StatusMatcher(std::move(code),
+                                                 std::move(message));
 }
+
+// Matches a Status or StatusOr that is OK.
+inline auto IsOk() { return StatusIs(absl::StatusCode::kOk); }
 
 // Matches a StatusOr that is OK and whose value matches `value`.
 MATCHER_P(
@@ -57,31 +87,14 @@ MATCHER_P(
   return ::testing::ExplainMatchResult(value, *arg, result_listener);
 }
 
-// Matches a Status or StatusOr whose code matches `code` and whose message
-// matches `message`: each a value or a matcher.
-MATCHER_P2(StatusIs, code, message,
-           (negation ? "has no status whose code "
-                     : "has a status whose code ") +
-               ::testing::DescribeMatcher<absl::StatusCode>(code) +
-               " and whose message " +
-               ::testing::DescribeMatcher<std::string>(message)) {
-  const absl::Status& status = status_matchers_internal::StatusOf(arg);
-  *result_listener << "whose status is " << status << " ";
-  return ::testing::ExplainMatchResult(code, status.code(), result_listener) &&
-         ::testing::ExplainMatchResult(message, std::string(status.message()),
-                                       result_listener);
-}
-
-// As above, with any message.
-template <typename Code>
-auto StatusIs(Code code) {
-  return StatusIs(std::move(code), ::testing::_);
-}
-
 }  // namespace eplb
 
-#define EPLB_ASSERT_OK(...) ASSERT_THAT((__VA_ARGS__), ::eplb::IsOk())
-#define EPLB_EXPECT_OK(...) EXPECT_THAT((__VA_ARGS__), ::eplb::IsOk())
+#define EPLB_ASSERT_OK(...)                                         \
+  ASSERT_PRED_FORMAT1(::eplb::status_matchers_internal::AssertIsOk, \
+                      (__VA_ARGS__))
+#define EPLB_EXPECT_OK(...)                                         \
+  EXPECT_PRED_FORMAT1(::eplb::status_matchers_internal::AssertIsOk, \
+                      (__VA_ARGS__))
 
 // Assigns the value of an absl::StatusOr to `target` (which may declare a
 // variable), or fails the test and returns from the enclosing function.
@@ -91,7 +104,7 @@ auto StatusIs(Code code) {
 
 #define EPLB_ASSERT_OK_AND_ASSIGN_IMPL_(status_or, target, expression) \
   auto status_or = expression;                                         \
-  ASSERT_THAT(status_or.status(), ::eplb::IsOk());                     \
+  EPLB_ASSERT_OK(status_or);                                           \
   target = *std::move(status_or)
 
 #define EPLB_MATCHERS_CONCAT_(a, b) EPLB_MATCHERS_CONCAT_IMPL_(a, b)
