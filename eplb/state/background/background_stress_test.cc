@@ -41,13 +41,13 @@ constexpr int kLayers = 4;
 constexpr int kSlots = kRanks * 3;
 constexpr int kExperts = kSlots - 2;
 
-#ifndef EPLB_STRESS_EVERY_KIND
-#define EPLB_STRESS_EVERY_KIND false
+#ifndef EPLB_STRESS_IS_CAMPAIGN
+#define EPLB_STRESS_IS_CAMPAIGN false
 #endif
 
-// Whether every operation of a run fails in every way, or a few in one each;
-// and whether there are many runs, or fewer.
-constexpr bool kEveryKind = EPLB_STRESS_EVERY_KIND;
+// In the campaign every operation of a run fails in every way, instead of a few
+// in one each, and there are more runs.
+constexpr bool kIsCampaign = EPLB_STRESS_IS_CAMPAIGN;
 
 constexpr Fault::Kind kKinds[] = {
     Fault::Kind::kFailBefore, Fault::Kind::kFailDuring, Fault::Kind::kFailAfter,
@@ -231,13 +231,13 @@ void Stress(const StressOptions& options) {
 }
 
 TEST(BackgroundStressTest, RunAfterRunNeverServesAWrongRow) {
-  Stress({.seed = 1, .num_runs = kEveryKind ? 1500 : 500});
+  Stress({.seed = 1, .num_runs = kIsCampaign ? 1500 : 500});
 }
 
 TEST(BackgroundStressTest, NeitherDoesItWithFaultsAtEveryOperation) {
   // Now and then ranks wait half of the timeout for one that has failed.
   Stress({.seed = 2,
-          .num_runs = kEveryKind ? 500 : 200,
+          .num_runs = kIsCampaign ? 500 : 200,
           .has_faults = true,
           .timeout = std::chrono::seconds(2)});
 }
@@ -246,10 +246,10 @@ TEST(BackgroundStressTest, NorWhateverHappensAtAnyOperationOfARun) {
   // A run of four layers has fewer.
   constexpr int64_t kOperations = 42;
   // By default each kind once.
-  const int64_t stride = kEveryKind ? 1 : kNumKinds + 1;
+  const int64_t stride = kIsCampaign ? 1 : kNumKinds + 1;
   for (int64_t operation = 0; operation < kOperations; operation += stride) {
     for (int kind = 0; kind < kNumKinds; ++kind) {
-      if (!kEveryKind && kind != operation % kNumKinds) continue;
+      if (!kIsCampaign && kind != operation % kNumKinds) continue;
       SCOPED_TRACE(testing::Message()
                    << "operation " << operation << ", kind " << kind);
       Stress({.seed = 3,
