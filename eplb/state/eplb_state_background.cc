@@ -4,9 +4,11 @@
 #include <cstdint>
 #include <memory>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "absl/types/span.h"
 #include "eplb/core/status_macros.h"
 #include "eplb/state/background/background_rearrangement.h"
 #include "eplb/state/background_balancer.h"
@@ -15,10 +17,6 @@
 
 namespace eplb {
 namespace {
-
-// How many attempts to connect the workers of two ranks never are apart: the
-// epochs of the next worker begin behind those that any has used.
-constexpr uint64_t kMostEpochsApart = 1'000;
 
 // Whether it asks for the same step again.
 bool IsHeldUp(const absl::Status& passed) {
@@ -58,18 +56,22 @@ absl::Status EplbState::StartBackground() {
   }
   // All ranks are here, with the same models.
   EPLB_RETURN_IF_ERROR(Begin(*stream_));
-  int64_t num_unconnected = background_->group().is_connected() ? 0 : 1;
-  EPLB_RETURN_IF_ERROR(group_->AllReduceSum({&num_unconnected, 1}));
+  const Group& group = background_->group();
+  // The last epoch of each rank's worker, and how many have no connection.
+  std::vector<int64_t> epochs(group_->size());
+  epochs[group_->rank()] = static_cast<int64_t>(group.epoch());
+  epochs.push_back(group.is_connected() ? 0 : 1);
+  EPLB_RETURN_IF_ERROR(group_->AllReduceSum(absl::MakeSpan(epochs)));
+  const int64_t num_unconnected = epochs.back();
+  epochs.pop_back();
   if (num_unconnected > 0) {
     // A resize ended the last worker and did not connect another. What may have
     // been cloned for it before cannot be again.
     EPLB_RETURN_IF_ERROR(group_->Reconnect());
     EPLB_RETURN_IF_ERROR(OpenEpoch(*stream_));
-    uint64_t last_epoch = background_->group().epoch();
-    EPLB_RETURN_IF_ERROR(
-        group_->Broadcast({&last_epoch, sizeof(last_epoch)}, /*root=*/0));
     GroupMembers members = group_->members();
-    members.epoch = std::max(members.epoch, last_epoch + kMostEpochsApart);
+    const int64_t last = *std::max_element(epochs.begin(), epochs.end());
+    members.epoch = std::max(members.epoch, static_cast<uint64_t>(last) + 1);
     EPLB_RETURN_IF_ERROR(ResizeBackground(members));
   }
   background_->Start(forward_id_);
