@@ -22,10 +22,9 @@ void StatusMatcher::DescribeTo(std::ostream* os) const {
 }
 
 void StatusMatcher::DescribeNegationTo(std::ostream* os) const {
-  *os << "has no status whose code ";
-  code_.DescribeTo(os);
-  *os << " and whose message ";
-  message_.DescribeTo(os);
+  *os << "not (";
+  DescribeTo(os);
+  *os << ")";
 }
 
 bool StatusMatcher::MatchAndExplain(

@@ -79,6 +79,9 @@ TEST(StatusMatchersTest, AMatcherDescribesItself) {
       StatusIs(absl::StatusCode::kNotFound, HasSubstr("slot"));
   EXPECT_THAT(::testing::DescribeMatcher<absl::Status>(matcher),
               HasSubstr("has substring \"slot\""));
+  EXPECT_EQ(::testing::DescribeMatcher<absl::Status>(IsOk(), /*negation=*/true),
+            "not (has a status whose code is equal to OK and whose message is "
+            "anything)");
   const ::testing::Matcher<absl::StatusOr<int>> holds = IsOkAndHolds(3);
   EXPECT_EQ(::testing::DescribeMatcher<absl::StatusOr<int>>(holds),
             "is OK and holds a value that is equal to 3");
@@ -94,8 +97,10 @@ TEST(StatusMatchersTest, TheMacrosPassOnSuccess) {
 }
 
 TEST(StatusMatchersTest, TheMacrosFailOnErrors) {
-  EXPECT_NONFATAL_FAILURE(EPLB_EXPECT_OK(NoSlot()), "NOT_FOUND: no slot 7");
-  EXPECT_FATAL_FAILURE(EPLB_ASSERT_OK(NoSlot()), "NOT_FOUND: no slot 7");
+  EXPECT_NONFATAL_FAILURE(EPLB_EXPECT_OK(NoSlot()),
+                          "(NoSlot()) is NOT_FOUND: no slot 7");
+  EXPECT_FATAL_FAILURE(EPLB_ASSERT_OK(NoSlot()),
+                       "(NoSlot()) is NOT_FOUND: no slot 7");
   EXPECT_FATAL_FAILURE(
       {
         EPLB_ASSERT_OK_AND_ASSIGN(const int value,
